@@ -1,1 +1,1 @@
-"""kelsey."""
+"""Composition root: the command line, the demonstration, the back-test and the pages they write."""

@@ -1,0 +1,63 @@
+"""The one self-contained page a demonstration or a back-test leaves behind: works offline, needs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+__all__ = ["Fact", "Page", "Plot", "Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One number at the top of the page."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot with what a reader should see in it; `alternative` says it to a screen reader."""
+
+    title: str
+    svg: str
+    caption: str
+    alternative: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table; columns named in `numeric` are set to the right."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    numeric: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Title, facts, then sections in order, then notes."""
+
+    title: str
+    lead: str
+    facts: Sequence[Fact]
+    sections: Sequence[Plot | Table]
+    notes: Sequence[str]
+
+    def write(self, path: Path) -> None:
+        """Write the page as one HTML file."""
+        environment = Environment(
+            loader=PackageLoader("kelsey"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.tests["plot"] = lambda section: isinstance(section, Plot)
+        path.write_text(environment.get_template("page.html").render(page=self), encoding="utf-8")
