@@ -1,0 +1,181 @@
+"""The surveillance protocol: what sites and hub agree on before the first release, as one hashed document.
+
+A release names the hash; a site refuses to release, and a hub to accept, under any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+from cases.errors import ConfigurationError, ParameterError
+from privacy.calendar import EpochCalendar
+
+__all__ = ["SurveillanceProtocol"]
+
+_MAXIMUM_CELLS = 1 << 22
+_MAXIMUM_NAME = 512
+_GRID = 1 << 8  # weights are multiples of 2**-8
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+    """What is counted, when, and under which privacy budget.
+
+    Parameters
+    ----------
+    name, version
+        What people call it.
+    era
+        Name of the time for which budget and wallets are paid once; new era, new wallets.
+    vocabulary
+        ``name@version`` of the vocabulary that gave the drug and reaction names.
+    drugs, reactions
+        Active set, public, each distinct and not empty; the cells are their dense product, at most 2**22. Cell number
+        is ``drug_index * len(reactions) + reaction_index``.
+    calendar
+        Epochs of the era.
+    epsilon, delta
+        Guarantee for one patient at one site over the whole era, add/remove; epsilon in (0, 100], delta in (0, 0.01].
+        A delta above 1 / (10 x patients) is weak.
+    wallet_capacity
+        C, L2 bound of a patient's weights over the era; a multiple of 2**-8 in (0, 16].
+    wallet_operations
+        M, bound on a patient's operations over the era, in [1, 1024].
+    margin_share
+        Share of mu squared that goes to both margins together, in (0, 1).
+    coefficient_bits
+        Coefficients of the factorisation are multiples of ``2**-coefficient_bits``; in [4, 16].
+    trust_mode
+        Who adds the noise. ``per-site``: every site the whole of it.
+    with_narrative
+        Whether items read in narratives count like coded ones.
+    rules
+        Names of the rules (`detectors.rules`) by which the hub raises SDRs.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> protocol = SurveillanceProtocol(
+    ...     name="example", version="1", era="1990-1997", vocabulary="vaers@1", drugs=("DTP", "MMR"),
+    ...     reactions=("FEVER", "RASH"), calendar=EpochCalendar("month", date(1990, 1, 1), 96), epsilon=3.0, delta=1e-6)
+    >>> protocol.cell("MMR", "FEVER"), protocol.cell("MMR", "HEADACHE")
+    (2, None)
+    """
+
+    name: str
+    version: str
+    era: str
+    vocabulary: str
+    drugs: tuple[str, ...]
+    reactions: tuple[str, ...]
+    calendar: EpochCalendar
+    epsilon: float
+    delta: float
+    wallet_capacity: float = 1.5
+    wallet_operations: int = 16
+    margin_share: float = 0.05
+    coefficient_bits: int = 8
+    trust_mode: Literal["per-site"] = "per-site"
+    with_narrative: bool = False
+    rules: tuple[str, ...] = ("evans", "ema", "umc")
+    schema_version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        for field in ("name", "version", "era", "vocabulary"):
+            if not 0 < len(getattr(self, field)) <= _MAXIMUM_NAME:
+                raise ParameterError(f"{field} must have between 1 and {_MAXIMUM_NAME} characters")
+        for field in ("drugs", "reactions"):
+            names = getattr(self, field)
+            if not names or len(set(names)) != len(names):
+                raise ParameterError(f"{field} must be distinct names, at least one")
+            if not all(0 < len(item) <= _MAXIMUM_NAME for item in names):
+                raise ParameterError(f"every name in {field} must have between 1 and {_MAXIMUM_NAME} characters")
+        if not self.cell_count <= _MAXIMUM_CELLS:
+            raise ParameterError(f"drugs x reactions must be at most {_MAXIMUM_CELLS} cells, not {self.cell_count}")
+        if not 0 < self.epsilon <= 100:
+            raise ParameterError(f"epsilon must lie in (0, 100], not {self.epsilon!r}")
+        if not 0 < self.delta <= 0.01:
+            raise ParameterError(f"delta must lie in (0, 0.01], not {self.delta!r}")
+        if not (0 < self.wallet_capacity <= 16 and (self.wallet_capacity * _GRID).is_integer()):
+            raise ParameterError(f"wallet_capacity must be a multiple of 2**-8 in (0, 16], not {self.wallet_capacity}")
+        if not 1 <= self.wallet_operations <= 1024:
+            raise ParameterError(f"wallet_operations must lie in [1, 1024], not {self.wallet_operations!r}")
+        if not 0 < self.margin_share < 1:
+            raise ParameterError(f"margin_share must lie in (0, 1), not {self.margin_share!r}")
+        if not 4 <= self.coefficient_bits <= 16:
+            raise ParameterError(f"coefficient_bits must lie in [4, 16], not {self.coefficient_bits!r}")
+
+    @property
+    def cell_count(self) -> int:
+        """Number of cells of the pair table."""
+        return len(self.drugs) * len(self.reactions)
+
+    @cached_property
+    def _drug_index(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.drugs)}
+
+    @cached_property
+    def _reaction_index(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.reactions)}
+
+    def cell(self, drug: str, reaction: str) -> int | None:
+        """Number of a pair's cell; None where the pair is not in the active set."""
+        row = self._drug_index.get(drug)
+        column = self._reaction_index.get(reaction)
+        return None if row is None or column is None else row * len(self.reactions) + column
+
+    def pair(self, cell: int) -> tuple[str, str]:
+        """Drug and reaction of a cell; raises `ParameterError` outside the active set."""
+        if not 0 <= cell < self.cell_count:
+            raise ParameterError(f"cell must lie in [0, {self.cell_count - 1}], not {cell!r}")
+        row, column = divmod(cell, len(self.reactions))
+        return self.drugs[row], self.reactions[column]
+
+    def encode(self) -> bytes:
+        """Canonical JSON: UTF-8, all fields, keys sorted; equal protocols give equal bytes."""
+        return _encoder.encode(self)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """The protocol in `data`; raises `ConfigurationError`, naming the field, where it is not one."""
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise ConfigurationError(f"not a surveillance protocol of schema version 1: {error}") from error
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a protocol file. Raises `ConfigurationError` where it is missing or not a protocol."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"protocol file {path}: {error.strerror}") from error
+        return cls.decode(data)
+
+    def dump(self, path: Path | str) -> None:
+        """Write the canonical JSON, with a newline at its end."""
+        Path(path).write_bytes(self.encode() + b"\n")
+
+    def concerns(self) -> tuple[str, ...]:
+        """Unusual privacy parameters, one plain sentence each, for those who sign the protocol."""
+        found = []
+        if self.epsilon > 5:
+            found.append(f"epsilon {self.epsilon:g} is above 5: a weak guarantee for an era.")
+        if self.delta > 1e-5:
+            found.append(f"delta {self.delta:g} is above 1e-5: choose at most 1 / (10 x patients).")
+        if not 0.5 <= self.wallet_capacity <= 3:
+            found.append(f"wallet capacity {self.wallet_capacity:g} lies outside 0.5 to 3, where utility was measured.")
+        if not 0.02 <= self.margin_share <= 0.1:
+            found.append(f"margin share {self.margin_share:g} lies outside 0.02 to 0.1, where utility was measured.")
+        return tuple(found)

@@ -1,0 +1,263 @@
+"""The patient wallet: what one patient may add to the tables in one era, in exact integers.
+
+Rules (`docs/privacy.md`), on which the sensitivity proof rests:
+
+- R1: in each cell a patient's operations alternate +, -, +, ... with one and the same weight;
+- R2: the squares of all weights sum to at most C squared, and there are at most M operations;
+- R3: a weight is a multiple of 2**-8 in (0, 1], rounded down;
+- R5: fail closed: what the wallet cannot pay is not contributed. It is counted as blocked.
+
+The unit is the patient, not the report: a cell counts once however many live reports of the patient hold it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import isqrt
+from types import MappingProxyType
+from typing import NamedTuple
+
+from cases.errors import IntegrityError, ParameterError
+
+__all__ = [
+    "WEIGHT_BITS",
+    "WEIGHT_ONE",
+    "Account",
+    "CellState",
+    "Operation",
+    "Outcome",
+    "WalletPolicy",
+    "contribute",
+    "decode_account",
+    "encode_account",
+]
+
+WEIGHT_BITS = 8
+WEIGHT_ONE = 1 << WEIGHT_BITS
+_CODEC_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WalletPolicy:
+    """What a full wallet holds.
+
+    Parameters
+    ----------
+    capacity
+        C, a multiple of 2**-8 in (0, 16].
+    operation_limit
+        M, in [1, 1024].
+    """
+
+    capacity: float
+    operation_limit: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.capacity <= 16 and (self.capacity * WEIGHT_ONE).is_integer()):
+            raise ParameterError(f"capacity must be a multiple of 1/256 in (0, 16], not {self.capacity!r}")
+        if not 1 <= self.operation_limit <= 1024:
+            raise ParameterError(f"operation_limit must lie in [1, 1024], not {self.operation_limit!r}")
+
+    @property
+    def capacity_squared(self) -> int:
+        """C squared in squared grid units (2**-16); exact."""
+        return int(self.capacity * WEIGHT_ONE) ** 2
+
+
+class CellState(NamedTuple):
+    """One patient's state in one cell.
+
+    Parameters
+    ----------
+    reports
+        Live reports of the patient that hold the pair.
+    weight
+        Weight of every operation in the cell, in grid units (2**-8); 0 as long as none was paid.
+    is_counted
+        Whether the last operation was a +, that is, whether the tables hold the weight now.
+    """
+
+    reports: int
+    weight: int
+    is_counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One patient's wallet in one era.
+
+    Parameters
+    ----------
+    spent
+        Sum of squared weights so far, in squared grid units (2**-16).
+    operations
+        Number of operations so far.
+    cells
+        State by cell number.
+    """
+
+    spent: int = 0
+    operations: int = 0
+    cells: Mapping[int, CellState] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def exhausted(cls, policy: WalletPolicy) -> Account:
+        """A wallet with nothing left: what every patient gets whose real one was lost or is in doubt (R5)."""
+        return cls(policy.capacity_squared, policy.operation_limit)
+
+    def is_exhausted(self, policy: WalletPolicy) -> bool:
+        """Whether not even an operation of the smallest weight can be paid any more."""
+        return self.spent >= policy.capacity_squared or self.operations >= policy.operation_limit
+
+
+class Operation(NamedTuple):
+    """Add `weight` (signed, in units of 2**-8, never 0) to a cell."""
+
+    cell: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The account after a change, the operations paid for, and how many wanted ones could not be paid."""
+
+    account: Account
+    operations: tuple[Operation, ...]
+    blocked: int
+
+
+def contribute(
+    account: Account, *, added: Sequence[int], removed: Sequence[int], policy: WalletPolicy, salt: bytes = b""
+) -> Outcome:
+    r"""Charge a change of a patient's reports to the wallet.
+
+    Retractions are paid first, then cells that come back (their weight is fixed, R1), then the m new cells with
+    weight :math:`\min(1, \sqrt{left / m})`, rounded down. Where fewer operations than new cells are left, those are
+    chosen in an order that depends on `salt` and the cell only, so that no drug is favoured by its place in the list.
+
+    Parameters
+    ----------
+    account
+        The wallet before; never changed.
+    added, removed
+        Cells that one more, or one fewer, live report of the patient holds; a cell in both is no change. A cell may
+        stand more than once where several reports changed.
+    salt
+        Something of the patient (the pseudonym).
+
+    Raises
+    ------
+    ParameterError
+        `removed` takes back a report that the account does not hold, or a cell number is negative.
+
+    Examples
+    --------
+    >>> policy = WalletPolicy(capacity=1.5, operation_limit=16)
+    >>> first = contribute(Account(), added=[7], removed=[], policy=policy)
+    >>> first.operations
+    (Operation(cell=7, weight=256),)
+    >>> contribute(first.account, added=[7, 8, 9], removed=[], policy=policy).operations  # 7 is counted already
+    (Operation(cell=8, weight=202), Operation(cell=9, weight=202))
+    """
+    cells = dict(account.cells)
+    retract: list[int] = []
+    again: list[int] = []
+    new: list[int] = []
+    if removed:
+        change = Counter(added)
+        change.subtract(removed)
+        changes = [(cell, delta) for cell, delta in change.items() if delta]
+    elif len(set(added)) == len(added):
+        changes = [(cell, 1) for cell in added]
+    else:
+        changes = list(Counter(added).items())
+    for cell, delta in sorted(changes):
+        before = cells.get(cell, _NOTHING)
+        reports = before.reports + delta
+        if cell < 0 or reports < 0:
+            raise ParameterError(f"cell {cell}: the account holds {before.reports} reports, not {-delta} to remove")
+        cells[cell] = CellState(reports, before.weight, before.is_counted)
+        if reports and not before.reports and not before.is_counted:
+            (again if before.weight else new).append(cell)
+        elif not reports and before.is_counted:
+            retract.append(cell)
+
+    spent, count, operations = account.spent, account.operations, []
+    for sign, wanted in ((-1, retract), (1, again)):
+        for cell in wanted:
+            weight = cells[cell].weight
+            if spent + weight * weight <= policy.capacity_squared and count < policy.operation_limit:
+                spent, count = spent + weight * weight, count + 1
+                cells[cell] = CellState(cells[cell].reports, weight, sign > 0)
+                operations.append(Operation(cell, sign * weight))
+    places = policy.operation_limit - count
+    if 0 < places < len(new):
+        chosen = sorted(sorted(new, key=lambda cell: _rank(salt, cell))[:places])
+    else:
+        chosen = new if places > 0 else []
+    if chosen and (weight := _weight(policy.capacity_squared - spent, len(chosen))):
+        for cell in chosen:
+            cells[cell] = CellState(cells[cell].reports, weight, True)
+            operations.append(Operation(cell, weight))
+        spent, count = spent + weight * weight * len(chosen), count + len(chosen)
+    for cell, _ in changes:
+        if cells[cell] == _NOTHING:
+            del cells[cell]
+    blocked = len(retract) + len(again) + len(new) - len(operations)
+    return Outcome(Account(spent, count, MappingProxyType(cells)), tuple(operations), blocked)
+
+
+_NOTHING = CellState(0, 0, False)
+
+
+def _weight(left: int, count: int) -> int:
+    """The floor of min(1, sqrt(left / count)), in grid units, exactly."""
+    return min(WEIGHT_ONE, isqrt(left // count)) if left > 0 else 0
+
+
+def _rank(salt: bytes, cell: int) -> bytes:
+    return blake2b(cell.to_bytes(8, "little"), key=salt[:64], digest_size=16).digest()
+
+
+def encode_account(account: Account) -> bytes:
+    """A few bytes a cell: version, then unsigned LEB128 integers, cells by number as differences; canonical."""
+    values = [account.spent, account.operations, len(account.cells)]
+    previous = 0
+    for cell, state in sorted(account.cells.items()):
+        values += [cell - previous, state.reports, state.weight << 1 | state.is_counted]
+        previous = cell
+    out = bytearray([_CODEC_VERSION])
+    for value in values:
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        out.append(value)
+    return bytes(out)
+
+
+def decode_account(data: bytes) -> Account:
+    """The account in `data`; raises `IntegrityError` where the bytes are not what `encode_account` gives."""
+    if not data or data[0] != _CODEC_VERSION:
+        raise IntegrityError("not a wallet account of codec version 1")
+    values: list[int] = []
+    value = shift = 0
+    for byte in data[1:]:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            values.append(value)
+            value = shift = 0
+    if shift or len(values) < 3 or len(values) != 3 + 3 * values[2]:
+        raise IntegrityError("a wallet account is cut short")
+    cells: dict[int, CellState] = {}
+    cell = 0
+    for place in range(3, len(values), 3):
+        cell += values[place]
+        cells[cell] = CellState(values[place + 1], values[place + 2] >> 1, bool(values[place + 2] & 1))
+    account = Account(values[0], values[1], MappingProxyType(cells))
+    if encode_account(account) != data or any(state.weight > WEIGHT_ONE for state in cells.values()):
+        raise IntegrityError("a wallet account is not in canonical form")
+    return account
