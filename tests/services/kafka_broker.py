@@ -42,7 +42,7 @@ class KafkaBroker:
         self._format_storage()
         self._server = ServerProcess(
             "Apache Kafka",
-            self._java("-Xms512m", "-Xmx512m", main="kafka.Kafka") + [str(self._settings)],
+            [*self._java("-Xms512m", "-Xmx512m", main="kafka.Kafka"), str(self._settings)],
             log_path=directory / "kafka.log",
             is_ready=lambda output: "Kafka Server started" in output,
             start_seconds=60,

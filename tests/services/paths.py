@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["FHIR_CLASSES", "FHIR_LIBS", "KAFKA_LIBS", "ROOT", "SERVICES", "missing", "postgres_program"]
@@ -23,20 +24,8 @@ def postgres_program(name: str) -> Path | None:
 
 
 def missing(service: str) -> str | None:
-    """Say what a service lacks on this machine, or None if it can be started."""
-    lacks = {
-        "kafka": lambda: _lacks_java() or _lacks_jars(KAFKA_LIBS),
-        "fhir_server": lambda: _lacks_java() or _lacks_jars(FHIR_LIBS) or _lacks_classes(),
-        "postgres": lambda: None if postgres_program("initdb") else "the PostgreSQL server is not installed",
-        "prometheus": lambda: _lacks_programs("prometheus", "promtool"),
-        "podman": lambda: _lacks_programs("podman", "buildah", "runc", "mmdebstrap"),
-        "chromium": lambda: _lacks_programs("chromium"),
-    }
-    return lacks[service]()
-
-
-def _lacks_java() -> str | None:
-    return _lacks_programs("java")
+    """Say what a service lacks on this machine, or None if it can be started. Raises `KeyError` for an unknown one."""
+    return _LACK[service]()
 
 
 def _lacks_jars(folder: Path) -> str | None:
@@ -50,3 +39,13 @@ def _lacks_classes() -> str | None:
 def _lacks_programs(*names: str) -> str | None:
     absent = [name for name in names if shutil.which(name) is None]
     return f"not installed: {', '.join(absent)}" if absent else None
+
+
+_LACK: dict[str, Callable[[], str | None]] = {
+    "kafka": lambda: _lacks_programs("java") or _lacks_jars(KAFKA_LIBS),
+    "fhir_server": lambda: _lacks_programs("java") or _lacks_jars(FHIR_LIBS) or _lacks_classes(),
+    "postgres": lambda: None if postgres_program("initdb") else "the PostgreSQL server is not installed",
+    "prometheus": lambda: _lacks_programs("prometheus", "promtool"),
+    "podman": lambda: _lacks_programs("podman", "buildah", "runc", "mmdebstrap"),
+    "chromium": lambda: _lacks_programs("chromium"),
+}

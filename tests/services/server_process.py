@@ -87,8 +87,8 @@ class ServerProcess:
             )
         deadline = time.monotonic() + self._start_seconds
         while not self._is_ready(self._output(begin)):
-            if not self.is_running:
-                raise ServerError(f"{self.name} ended with exit code {self._process.returncode}\n{self._tail()}")
+            if (code := self._process.poll()) is not None:
+                raise ServerError(f"{self.name} ended with exit code {code}\n{self._tail()}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise ServerError(f"{self.name} was not ready after {self._start_seconds:g} s\n{self._tail()}")
