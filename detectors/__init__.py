@@ -1,1 +1,31 @@
-"""detectors."""
+"""Statistics over counts, their rules, online models and narrative reading; pure, and imports `cases` alone."""
+
+from detectors.cell import Cell
+from detectors.chi_square import ChiSquare
+from detectors.information_component import InformationComponent
+from detectors.interval import Interval
+from detectors.measure import Measure
+from detectors.pair_arrays import PairArrays
+from detectors.proportional_reporting_ratio import ProportionalReportingRatio
+from detectors.reporting_odds_ratio import ReportingOddsRatio
+from detectors.rules import Condition, Rule, load_presets, parse_rules
+from detectors.score import score_all, score_pairs
+from detectors.table import CountTable
+
+__all__ = [
+    "Cell",
+    "ChiSquare",
+    "Condition",
+    "CountTable",
+    "InformationComponent",
+    "Interval",
+    "Measure",
+    "PairArrays",
+    "ProportionalReportingRatio",
+    "ReportingOddsRatio",
+    "Rule",
+    "load_presets",
+    "parse_rules",
+    "score_all",
+    "score_pairs",
+]

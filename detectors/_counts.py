@@ -1,0 +1,95 @@
+"""The counts of one set of reports: a whole table or one of its strata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PAIR_SHIFT", "Counts"]
+
+PAIR_SHIFT = 32  # a pair's key holds its drug's number above this bit and its reaction's number below
+
+
+def _change(counts: dict[int, int], keys: Iterable[int], by: int) -> None:
+    """Add `by` to the count of each key; a count of 0 is no count."""
+    for key in keys:
+        value = counts.get(key, 0) + by
+        if value:
+            counts[key] = value
+        else:
+            del counts[key]
+
+
+def _merge(counts: dict[int, int], other: dict[int, int]) -> None:
+    for key, value in other.items():
+        counts[key] = counts.get(key, 0) + value
+
+
+def _dense(counts: dict[int, int], size: int) -> NDArray[np.int64]:
+    """Count by number, 0 where there is none."""
+    dense = np.zeros(size, dtype=np.int64)
+    dense[np.fromiter(counts.keys(), np.int64, len(counts))] = np.fromiter(counts.values(), np.int64, len(counts))
+    return dense
+
+
+class Counts:
+    """Reports in all, by drug number, by reaction number and by pair key; holds positive counts only."""
+
+    __slots__ = ("drugs", "pairs", "reactions", "reports")
+
+    def __init__(self) -> None:
+        self.reports = 0
+        self.drugs: dict[int, int] = {}
+        self.reactions: dict[int, int] = {}
+        self.pairs: dict[int, int] = {}
+
+    def change(self, drugs: Sequence[int], reactions: Sequence[int], pairs: Sequence[int], by: int) -> None:
+        """Count `by` reports of these more, or less."""
+        self.reports += by
+        _change(self.drugs, drugs, by)
+        _change(self.reactions, reactions, by)
+        _change(self.pairs, pairs, by)
+
+    def holds(self, drugs: Sequence[int], reactions: Sequence[int], pairs: Sequence[int]) -> bool:
+        """Whether a report of these could be among the counted."""
+        return (
+            self.reports > 0
+            and all(drug in self.drugs for drug in drugs)
+            and all(reaction in self.reactions for reaction in reactions)
+            and all(pair in self.pairs for pair in pairs)
+        )
+
+    def merge(self, other: Counts) -> None:
+        """Add the counts of other reports, under the same numbers."""
+        self.reports += other.reports
+        _merge(self.drugs, other.drugs)
+        _merge(self.reactions, other.reactions)
+        _merge(self.pairs, other.pairs)
+
+    def renumbered(self, drugs: Sequence[int], reactions: Sequence[int]) -> Counts:
+        """A copy under other numbers: drug ``i`` becomes ``drugs[i]``."""
+        copy = Counts()
+        copy.reports = self.reports
+        copy.drugs = {drugs[number]: count for number, count in self.drugs.items()}
+        copy.reactions = {reactions[number]: count for number, count in self.reactions.items()}
+        copy.pairs = {
+            drugs[pair >> PAIR_SHIFT] << PAIR_SHIFT | reactions[pair & (1 << PAIR_SHIFT) - 1]: count
+            for pair, count in self.pairs.items()
+        }
+        return copy
+
+    def drug_margins(self, size: int) -> NDArray[np.int64]:
+        """Reports by drug number, for numbers below `size`."""
+        return _dense(self.drugs, size)
+
+    def reaction_margins(self, size: int) -> NDArray[np.int64]:
+        """Reports by reaction number, for numbers below `size`."""
+        return _dense(self.reactions, size)
+
+    def pair_columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Drug number, reaction number and reports of every pair, in no particular order."""
+        keys = np.fromiter(self.pairs.keys(), np.int64, len(self.pairs))
+        reports = np.fromiter(self.pairs.values(), np.int64, len(self.pairs))
+        return keys >> PAIR_SHIFT, keys & (1 << PAIR_SHIFT) - 1, reports

@@ -1,0 +1,60 @@
+"""All measures side by side with one call, for a whole table or for the pairs of one case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.chi_square import ChiSquare
+from detectors.information_component import InformationComponent
+from detectors.measure import Measure
+from detectors.pair_arrays import PairArrays
+from detectors.proportional_reporting_ratio import ProportionalReportingRatio
+from detectors.reporting_odds_ratio import ReportingOddsRatio
+from detectors.table import CountTable
+
+__all__ = ["measures", "score_all", "score_pairs"]
+
+
+def measures(*, level: float) -> tuple[Measure, ...]:
+    """The measures that `score_all` computes, in the order of its columns."""
+    return (
+        ProportionalReportingRatio(level=level),
+        ReportingOddsRatio(level=level),
+        ChiSquare(),
+        InformationComponent(level=level),
+    )
+
+
+def score_all(arrays: PairArrays, *, level: float = 0.95) -> dict[str, NDArray[Any]]:
+    """Counts and all measures of every row, by column name, in the rows' order.
+
+    Columns: n, n_drug, n_reaction, n_total, expected, prr, prr_lower, prr_upper, ror, ror_lower, ror_upper, chi2, ic,
+    ic_lower, ic_upper. `expected` and the ic columns follow the strata where `arrays` was made with
+    ``stratified=True``; the others are crude either way. NaN where the counts do not define a measure.
+    """
+    columns: dict[str, NDArray[Any]] = {
+        "n": arrays.n,
+        "n_drug": arrays.n_drug,
+        "n_reaction": arrays.n_reaction,
+        "n_total": arrays.n_total,
+        "expected": arrays.expected,
+    }
+    for measure in measures(level=level):
+        scores = measure.score_many(arrays).reshape(len(arrays), len(measure.columns))
+        columns.update(zip(measure.columns, np.ascontiguousarray(scores.T), strict=True))
+    return columns
+
+
+def score_pairs(
+    table: CountTable, pairs: Sequence[tuple[str, str]], *, level: float = 0.95, stratified: bool = False
+) -> dict[str, NDArray[Any]]:
+    """`score_all` of a few pairs, in the order given: what one new case refreshes.
+
+    The cost is that of the pairs, whatever the table's size. Raises `UnknownTermError`, naming the nearest terms, for a
+    drug or reaction that no report of the table names; a pair never reported together has n = 0.
+    """
+    return score_all(table.arrays_of(pairs, stratified=stratified), level=level)
