@@ -115,8 +115,8 @@ def _sdrs() -> list[AnyPanel]:
         sql_table(
             "SDRs, latest first",
             "Counts and measures as the hub saw them when the SDR was raised, with 95 % intervals that hold both "
-            "chance and privacy noise. `noise sd` is the standard deviation of the noise in `reports`. Click a drug to see "
-            "the pair over time.",
+            "chance and privacy noise. `noise sd` is the standard deviation of the noise in `reports`. Click a drug to "
+            "see the pair over time.",
             "none",
             hub_sql.SDR_TABLE,
             height=12,

@@ -100,10 +100,10 @@ SITE_ALERTS = (
     ),
     AlertRule(
         name="KelseyTriageAucFell",
-        expr="kelsey_triage_auc_ratio < avg_over_time(kelsey_triage_auc_ratio[7d] offset 1d) - 0.1",
+        expr="kelsey_triage_auc_ratio < avg_over_time(kelsey_triage_auc_ratio[7d:1h] offset 1d) - 0.1",
         hold="6h",
         severity="warning",
-        summary="Triage AUC fell to {{ $value | humanize }}",
+        summary='Triage AUC fell to {{ $value | printf "%.2f" }}',
         description="""Seriousness is foreseen worse than in the week before. Triage orders work at the site and decides
             nothing else; a fall often accompanies a change of source.""",
     ),
