@@ -2,9 +2,10 @@
 
 from detectors.cell import Cell
 from detectors.chi_square import ChiSquare
+from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
-from detectors.measure import Measure
+from detectors.measure import IntervalMeasure, Measure
 from detectors.pair_arrays import PairArrays
 from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
@@ -17,8 +18,10 @@ __all__ = [
     "ChiSquare",
     "Condition",
     "CountTable",
+    "ExactReportingOddsRatio",
     "InformationComponent",
     "Interval",
+    "IntervalMeasure",
     "Measure",
     "PairArrays",
     "ProportionalReportingRatio",

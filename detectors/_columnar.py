@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ __all__ = ["Column", "columnar_snapshot"]
 
 Column = Sequence[Any] | NDArray[Any] | pl.Series
 _UNKNOWN = "unknown"
+_MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only a column of nothing else is refused
 
 
 def _text(name: str, column: Column) -> pl.Series:
@@ -27,13 +27,13 @@ def _text(name: str, column: Column) -> pl.Series:
     return series.set(series.str.strip_chars().str.len_chars() == 0, None)
 
 
-def _check(name: str, series: pl.Series, *, is_required: bool) -> None:
+def _check(name: str, series: pl.Series, *, is_required: bool, first_row: int) -> None:
     """Raise `ParameterError` for a column without any value, and for a missing one where each row needs it."""
     missing = series.is_null()
-    if len(series) and missing.all():
+    if len(series) and (missing | series.str.to_lowercase().is_in(_MISSING_WORDS)).all():
         raise ParameterError(f"column {name} has no value in any row")
     if is_required and missing.any():
-        raise ParameterError(f"column {name} has no value in row {missing.arg_max()} (counted from 0)")
+        raise ParameterError(f"column {name} has no value in row {first_row + (missing.arg_max() or 0)}")
 
 
 def _part(label: tuple[str, ...], rows: pl.DataFrame) -> dict[str, Any]:
@@ -53,42 +53,45 @@ def _part(label: tuple[str, ...], rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def columnar_snapshot(
-    case_id: Column, drug: Column, reaction: Column, strata: Mapping[str, Column] | None, *, default: tuple[str, ...]
+    case_id: Column,
+    drug: Column,
+    reaction: Column,
+    strata: Mapping[str, Column] | None,
+    *,
+    first_row: int,
+    default: tuple[str, ...],
 ) -> dict[str, Any]:
     """The snapshot of the table of these rows; `CountTable.from_reports` says what they are and what is refused."""
     columns = {
-        "case_id": _text("case_id", case_id),
-        "drug": _text("drug", drug),
-        "reaction": _text("reaction", reaction),
+        name: _text(name, column) for name, column in (("case_id", case_id), ("drug", drug), ("reaction", reaction))
     }
-    labels = {f"stratum {name}": _text(f"stratum {name}", column) for name, column in (strata or {}).items()}
-    lengths = {name: len(series) for name, series in (columns | labels).items()}
+    labels = {name: _text(f"stratum {name}", column) for name, column in (strata or {}).items()}
+    lengths = {series.name: len(series) for series in (*columns.values(), *labels.values())}
     if len(set(lengths.values())) > 1:
         raise ParameterError(f"columns must have one length, not {lengths}")
     for name, series in columns.items():
-        _check(name, series, is_required=True)
+        _check(name, series, is_required=True, first_row=first_row)
     for name, series in labels.items():
-        _check(name, series, is_required=False)
+        _check(name, series, is_required=False, first_row=first_row)
 
     names = {kind: columns[kind].unique().sort() for kind in ("drug", "reaction")}
     rows = pl.DataFrame(
-        [columns["case_id"].rank("dense").rename("case")]
-        + [
-            columns[kind].replace_strict(values, np.arange(len(values)), return_dtype=pl.Int64)
-            for kind, values in names.items()
+        [
+            columns["case_id"].rank("dense").rename("case"),
+            *(columns[kind].rank("dense").cast(pl.Int64).rename(kind) - 1 for kind in names),
+            *(series.fill_null(_UNKNOWN) for series in labels.values()),
         ]
-        + [series.fill_null(_UNKNOWN) for series in labels.values()]
     )
-    if labels:
-        straddling = rows.select(pl.struct(labels).n_unique().over("case") > 1).to_series()
-        if straddling.any():
-            raise ParameterError(
-                f"the report of row {straddling.arg_max()} (counted from 0) stands in two strata",
-                hint="every row of a report must carry the same stratum",
-            )
+    label_columns = rows.columns[3:]
+    if rows.select("case", *label_columns).n_unique() > rows["case"].n_unique():
+        straddling = rows.select(pl.struct(*label_columns).n_unique().over("case") > 1).to_series()
+        raise ParameterError(
+            f"the report of row {first_row + (straddling.arg_max() or 0)} stands in two strata",
+            hint="every row of a report must carry the same stratum",
+        )
     rows = rows.unique()
-    if labels:
-        groups = rows.partition_by(list(labels), as_dict=True, include_key=False)
+    if label_columns:
+        groups = rows.partition_by(label_columns, as_dict=True, include_key=False)
         parts = [_part(tuple(map(str, label)), group) for label, group in sorted(groups.items())]
     else:
         parts = [_part(default, rows)] if len(rows) else []

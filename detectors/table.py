@@ -74,7 +74,13 @@ class CountTable:
 
     @classmethod
     def from_reports(
-        cls, case_id: Column, drug: Column, reaction: Column, strata: Mapping[str, Column] | None = None
+        cls,
+        case_id: Column,
+        drug: Column,
+        reaction: Column,
+        strata: Mapping[str, Column] | None = None,
+        *,
+        first_row: int = 0,
     ) -> CountTable:
         """A table of reports in columns, one row a pair that the report names.
 
@@ -87,14 +93,18 @@ class CountTable:
             Further columns, by name, that divide the reports; the label of a report is the tuple of its values as
             text, in the order of the mapping, where a missing value is ``"unknown"``. Without them, all reports have
             the stratum that `add` takes for granted.
+        first_row
+            What messages call the first row.
 
         Raises
         ------
         ParameterError
             Columns of unequal length; a missing or empty case id, drug or reaction; a column with no value at all; a
-            report that two rows put into different strata. Names the column, and the row counted from 0.
+            report that two rows put into different strata. Names the column and the row.
         """
-        return cls.restore(columnar_snapshot(case_id, drug, reaction, strata, default=_label(_NO_STRATUM)))
+        return cls.restore(
+            columnar_snapshot(case_id, drug, reaction, strata, first_row=first_row, default=_label(_NO_STRATUM))
+        )
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> CountTable:
