@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cases import KelseyError
+from cases import CaseDraft, KelseyError
 
 __all__ = ["Ignored"]
 
@@ -14,10 +14,15 @@ class Ignored(KelseyError):
     ----------
     reason
         Stable reason code, one of `cases.IgnoreReason`.
+    retraction
+        The nullified draft that takes back an earlier version of the same record, where one was counted: an event
+        that turns out to be a near miss, or whose drug turns out not to have been given, must not stay counted.
+        None where there can be no earlier version.
     """
 
     code = "ignored"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, retraction: CaseDraft | None = None) -> None:
         super().__init__(f"record ignored: {reason}")
         self.reason = reason
+        self.retraction = retraction

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cases import CaseDraft, DeadLetterReason, RawRecord, RecordError
+from connectors.fhir.reader import read_adverse_event
 from connectors.ignored import Ignored
 
 __all__ = ["Ignored", "read"]
 
-_READERS: Mapping[str, Callable[[RawRecord], CaseDraft]] = {}
+_READERS: Mapping[str, Callable[[RawRecord], CaseDraft]] = {"fhir": read_adverse_event}
 
 
 def read(record: RawRecord) -> CaseDraft:
