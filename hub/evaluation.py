@@ -1,0 +1,178 @@
+"""One look at the totals: measures of every pair, rows of interest kept, SDRs raised, all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, func, insert, select
+
+from hub import schema
+from hub.event_log import EventLog
+from hub.noisy_totals import NoisyTotals
+from hub.release_shelf import ReleaseShelf
+from hub.rules import rules_of
+from hub.sdr import PairStatistic, Sdr
+from hub.signals import Candidate, SignalBook
+from hub.statistics import noisy_scores
+from hub.store import HubStore
+from hub.totals import running_totals
+from privacy.protocol import SurveillanceProtocol
+
+__all__ = ["EpochView", "Evaluator", "evaluate_epoch"]
+
+_INTEREST_Z = 2.0  # a pair whose score ever reached it has its series kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochView:
+    """What the hub sees after an epoch.
+
+    Parameters
+    ----------
+    epoch
+        Index in the protocol's calendar.
+    totals
+        Noisy totals of all sites.
+    scores
+        Arrays over all cells (`hub.statistics.noisy_scores`).
+    flags
+        By rule, which cells it holds for.
+    new_sdrs
+        Raised by this look.
+    """
+
+    epoch: int
+    totals: NoisyTotals
+    scores: Mapping[str, NDArray[np.float64]]
+    flags: Mapping[str, NDArray[np.bool_]]
+    new_sdrs: tuple[Sdr, ...]
+
+
+class Evaluator:
+    """Evaluates epochs of one protocol; doing one again is harmless and takes in what arrived since.
+
+    Parameters
+    ----------
+    store, protocol
+        The hub's database, and what was agreed.
+    shelf
+        Where vectors are read; by default one without a cache.
+    level
+        Two-sided coverage of all intervals.
+
+    Raises
+    ------
+    ConfigurationError
+        The protocol names a rule the hub does not know.
+    """
+
+    def __init__(
+        self,
+        store: HubStore,
+        protocol: SurveillanceProtocol,
+        *,
+        shelf: ReleaseShelf | None = None,
+        level: float = 0.95,
+    ) -> None:
+        self._store = store
+        self._protocol = protocol
+        self._shelf = ReleaseShelf() if shelf is None else shelf
+        self._rules = rules_of(protocol)
+        self._level = level
+        self._book = SignalBook(store)
+        self._log = EventLog()
+
+    def evaluate(self, epoch: int, *, at: datetime) -> EpochView:
+        """Look at the totals up to `epoch`, as each site has released them, and write what it shows.
+
+        Raises `ParameterError` outside the calendar, or where nothing was released yet.
+        """
+        epoch_end = self._protocol.calendar.last_day(epoch)
+        with self._store.read() as connection:
+            releases = self._release_count(connection, epoch)
+            totals = running_totals(connection, self._shelf, self._protocol, epoch)
+        scores = noisy_scores(totals, level=self._level)
+        flags = {rule.name: rule.flags(scores) for rule in self._rules}
+        candidates = [
+            Candidate(*self._protocol.pair(int(cell)), name, PairStatistic.of(scores, int(cell)))
+            for name, held in flags.items()
+            for cell in np.flatnonzero(held)
+        ]
+        any_rule = np.logical_or.reduce([*flags.values(), np.zeros(scores["n"].size, dtype=np.bool_)])
+        era = self._protocol.era
+        with self._store.write() as connection:
+            self._log.lock(connection)
+            cells = self._cells_of_interest(connection, any_rule | (scores["z"] >= _INTEREST_Z))
+            self._write_statistics(connection, scores, cells, epoch=epoch)
+            raised = self._book.raise_many(connection, candidates, era=era, epoch=epoch, epoch_end=epoch_end, at=at)
+            done = schema.evaluation
+            connection.execute(delete(done).where(done.c.era == era, done.c.epoch == epoch))
+            connection.execute(insert(done).values(era=era, epoch=epoch, releases=releases, evaluated_at=at))
+        return EpochView(epoch=epoch, totals=totals, scores=scores, flags=flags, new_sdrs=tuple(raised))
+
+    def due_epoch(self, sites: int, *, at: datetime, grace_seconds: float) -> int | None:
+        """The newest epoch that should be looked at now; None where there is none.
+
+        An epoch is due once all of `sites` have released it, or `grace_seconds` after it closed if anybody has; it is
+        due again when a release arrived that the last look did not have.
+        """
+        era = self._protocol.era
+        with self._store.read() as connection:
+            latest = self._shelf.last_epoch_by_site(connection, era)
+            for epoch in sorted(set(latest.values()), reverse=True):
+                is_complete = sum(last >= epoch for last in latest.values()) >= sites
+                age = (at - self._protocol.calendar.closes_at(epoch)).total_seconds()
+                if not (is_complete or age >= grace_seconds):
+                    continue
+                done = schema.evaluation
+                query = select(done.c.releases).where(done.c.era == era, done.c.epoch == epoch)
+                seen = connection.execute(query).scalar_one_or_none()
+                return epoch if seen != self._release_count(connection, epoch) else None
+        return None
+
+    def _release_count(self, connection: Connection, epoch: int) -> int:
+        table = schema.release
+        query = select(func.count()).where(table.c.era == self._protocol.era, table.c.epoch <= epoch)
+        return int(connection.execute(query).scalar_one())
+
+    def _cells_of_interest(self, connection: Connection, interesting: NDArray[np.bool_]) -> list[int]:
+        """All cells that ever were of interest in the era, the ones at hand added."""
+        table, era = schema.pair_of_interest, self._protocol.era
+        known = set(connection.execute(select(table.c.cell).where(table.c.era == era)).scalars())
+        fresh = [int(cell) for cell in np.flatnonzero(interesting) if int(cell) not in known]
+        if fresh:
+            connection.execute(insert(table), [{"era": era, "cell": cell} for cell in fresh])
+        return sorted(known.union(fresh))
+
+    def _write_statistics(
+        self, connection: Connection, scores: Mapping[str, NDArray[np.float64]], cells: list[int], *, epoch: int
+    ) -> None:
+        table = schema.pair_statistic
+        connection.execute(delete(table).where(table.c.era == self._protocol.era, table.c.epoch == epoch))
+        if not cells:
+            return
+        key = {
+            "era": self._protocol.era,
+            "epoch": epoch,
+            "epoch_end": self._protocol.calendar.last_day(epoch),
+        }
+        columns: dict[str, list[Any]] = {}
+        for name in schema.MEASURES:
+            values = scores[name][cells].astype(object)
+            values[~np.isfinite(scores[name][cells])] = None
+            columns[name] = values.tolist()
+        rows = []
+        for cell, *measures in zip(cells, *columns.values(), strict=True):
+            drug, reaction = self._protocol.pair(cell)
+            rows.append({**key, "drug": drug, "reaction": reaction, **dict(zip(columns, measures, strict=True))})
+        connection.execute(insert(table), rows)
+
+
+def evaluate_epoch(store: HubStore, protocol: SurveillanceProtocol, epoch: int, *, at: datetime) -> list[Sdr]:
+    """`Evaluator.evaluate` for one epoch: the SDRs it raises."""
+    return list(Evaluator(store, protocol).evaluate(epoch, at=at).new_sdrs)

@@ -1,0 +1,58 @@
+"""What the hub knows of all sites together: noisy counts and how noisy each kind of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cases import ParameterError
+
+__all__ = ["NoisyTotals"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoisyTotals:
+    """Unbiased counts of pairs, drugs, reactions and all, with the standard deviation of their privacy noise.
+
+    The counting unit is the bounded contribution of a patient to a pair; a margin is the sum over its pairs.
+
+    Parameters
+    ----------
+    pair
+        Shape (drugs, reactions).
+    drug, reaction
+        Shapes (drugs,) and (reactions,): direct and derived estimates fused.
+    total
+        Sum over all pairs, always derived.
+    pair_sd, drug_sd, reaction_sd, total_sd
+        Standard deviations in counts, at least 0; the same for every cell of a kind.
+    epochs
+        Latest epoch each site has released.
+
+    Raises
+    ------
+    ParameterError
+        Where shapes do not fit or a standard deviation is negative or not a number.
+    """
+
+    pair: NDArray[np.float64]
+    drug: NDArray[np.float64]
+    reaction: NDArray[np.float64]
+    total: float
+    pair_sd: float
+    drug_sd: float
+    reaction_sd: float
+    total_sd: float
+    epochs: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.pair.shape != (self.drug.size, self.reaction.size):
+            raise ParameterError(
+                f"pair must have the shape {(self.drug.size, self.reaction.size)}, not {self.pair.shape}"
+            )
+        for name in ("pair_sd", "drug_sd", "reaction_sd", "total_sd"):
+            if not getattr(self, name) >= 0:
+                raise ParameterError(f"{name} must be at least 0, not {getattr(self, name)!r}")

@@ -1,0 +1,66 @@
+"""Which noisy pairs are SDRs: the rules a protocol names, in the form that is safe on noisy counts.
+
+A published rule applied to noisy counts as if they were counts raises more than 100,000 false SDRs in 500,000 null
+pairs. Here every published threshold must be passed by the *lower bound* of its measure, and the score test must
+hold as well.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib.resources import files
+
+import msgspec
+
+from cases import ConfigurationError
+from detectors.rules import Condition, Rule, load_presets, parse_rules
+from privacy.protocol import SurveillanceProtocol
+
+__all__ = ["SCORE_RULE", "load_noise_aware_rules", "rules_of"]
+
+SCORE_RULE = "noise-aware-z"
+_PREFIX = "noise-aware-"
+
+# What a published rule's column becomes. A chi-square of one degree of freedom is the square of `z`.
+_BOUND_OF = {"n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower"}
+
+
+def load_noise_aware_rules() -> dict[str, Rule]:
+    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset."""
+    rules = parse_rules(files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8"))
+    floor = rules[SCORE_RULE].conditions
+    for preset in load_presets().values():
+        rules[_PREFIX + preset.name] = msgspec.structs.replace(
+            preset,
+            name=_PREFIX + preset.name,
+            title=f"{preset.title}, on noise-aware lower bounds",
+            conditions=(*floor, *(_on_lower_bound(condition) for condition in preset.conditions)),
+        )
+    return rules
+
+
+def rules_of(protocol: SurveillanceProtocol) -> tuple[Rule, ...]:
+    """The rules a protocol names, in its order; ``evans`` means ``noise-aware-evans``.
+
+    Raises `ConfigurationError`, listing the known names, for one the hub does not know.
+    """
+    known = load_noise_aware_rules()
+    chosen = {}
+    for name in protocol.rules:
+        rule = known.get(name) or known.get(_PREFIX + name)
+        if rule is None:
+            raise ConfigurationError(
+                f"the protocol names a rule {name!r} that this hub does not know", hint=f"known: {', '.join(known)}"
+            )
+        chosen[rule.name] = rule
+    return tuple(chosen.values())
+
+
+def _on_lower_bound(condition: Condition) -> Condition:
+    if condition.column == "chi2":
+        return Condition(
+            column="z",
+            at_least=None if condition.at_least is None else math.sqrt(condition.at_least),
+            above=None if condition.above is None else math.sqrt(condition.above),
+        )
+    return msgspec.structs.replace(condition, column=_BOUND_OF.get(condition.column, condition.column))
