@@ -2,16 +2,19 @@
 
 from detectors.cell import Cell
 from detectors.chi_square import ChiSquare
+from detectors.drift import RateChange, ReportingRateDrift
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
 from detectors.measure import IntervalMeasure, Measure
+from detectors.narrative import NarrativeFindings, NarrativeReader
 from detectors.pair_arrays import PairArrays
 from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
 from detectors.rules import Condition, Rule, load_presets, parse_rules
 from detectors.score import score_all, score_pairs
 from detectors.table import CountTable
+from detectors.triage import TriageModel
 
 __all__ = [
     "Cell",
@@ -23,10 +26,15 @@ __all__ = [
     "Interval",
     "IntervalMeasure",
     "Measure",
+    "NarrativeFindings",
+    "NarrativeReader",
     "PairArrays",
     "ProportionalReportingRatio",
+    "RateChange",
     "ReportingOddsRatio",
+    "ReportingRateDrift",
     "Rule",
+    "TriageModel",
     "load_presets",
     "parse_rules",
     "score_all",

@@ -11,13 +11,14 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from river.drift import PageHinkley
-from river.stats import Mean
 
 from cases import IntegrityError, ParameterError
+
+if TYPE_CHECKING:
+    from river.drift import PageHinkley
 
 __all__ = ["RateChange", "ReportingRateDrift"]
 
@@ -175,6 +176,8 @@ class ReportingRateDrift:
             watch.count = 0
 
     def _new_detector(self) -> PageHinkley:
+        from river.drift import PageHinkley  # here, as River takes four seconds to import and not all need it
+
         return PageHinkley(
             min_instances=self.min_periods, delta=self.tolerance, threshold=self.threshold, alpha=1.0, mode="both"
         )
@@ -238,6 +241,8 @@ def _fields(detector: PageHinkley) -> list[float | None]:
 
 
 def _set_fields(detector: PageHinkley, fields: list[Any]) -> None:
+    from river.stats import Mean
+
     n, mean, increase, decrease, lowest, highest = fields
     detector._x_mean = Mean._from_state(n, mean)
     detector._sum_increase, detector._sum_decrease = increase, decrease

@@ -10,10 +10,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from river.linear_model import LogisticRegression
-from river.metrics import RollingROCAUC
-from river.optim import AdaGrad
-
 from cases import AgeBand, Assertion, Case, DrugRole, IntegrityError, ParameterError, Sex
 
 __all__ = ["TriageModel"]
@@ -70,6 +66,10 @@ class TriageModel:
         window: int = 1000,
         max_features: int = 50_000,
     ) -> None:
+        from river.linear_model import LogisticRegression  # here, as River takes four seconds to import
+        from river.metrics import RollingROCAUC
+        from river.optim import AdaGrad
+
         if not 0 < learning_rate < math.inf:
             raise ParameterError(f"learning_rate must lie in (0, infinity), not {learning_rate!r}")
         if not 0 <= regularisation < math.inf:

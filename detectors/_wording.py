@@ -1,0 +1,103 @@
+"""How text is folded before it is tokenised, and the spellings under which a name of the vocabulary is looked for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["fold", "spellings"]
+
+_PARAGRAPH = re.compile(r"\s*\n\s*\n\s*")
+_GLUED_SENTENCE = re.compile(r"(?<=[A-Za-z0-9)])\.(?=[A-Za-z]{2})")
+_LONG_RUN = re.compile(r"\S{100,}")  # no name is as long, and spaCy's tokeniser is quadratic in such runs
+_CHARACTERS = str.maketrans(
+    {"-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ; ", "_": " ", "/": " ", "‘": "'", "’": "'", "ʼ": "'"}
+    | {"“": '"', "”": '"', "•": " ; ", "·": " ", "\ufffd": " ", "\0": " "}
+)
+_TO_AMERICAN = ((re.compile("ae|oe"), "e"), (re.compile("our"), "or"), (re.compile("isation"), "ization"))
+_TO_BRITISH = (
+    (re.compile(r"(?<![ao])edema"), "oedema"),
+    (re.compile(r"(?<!a)emia"), "aemia"),
+    (re.compile(r"\bhem(?=[ao])"), "haem"),
+    (re.compile(r"(rrh|pn)ea\b"), r"\1oea"),
+    (re.compile(r"(?<!o)esophag"), "oesophag"),
+    (re.compile(r"anesth"), "anaesth"),
+    (re.compile(r"ischem"), "ischaem"),
+    (re.compile(r"tumor\b"), "tumour"),
+    (re.compile(r"\bleuko"), "leuco"),
+    (re.compile(r"ization"), "isation"),
+)
+
+
+def fold(text: str) -> str:
+    r"""`text` without accents, hyphens, slashes and runs of blanks; a blank line ends a sentence.
+
+    Examples
+    --------
+    >>> fold("Guillain-Barré  syndrome:\nnone.Then—rash")
+    'Guillain Barre syndrome: none. Then ; rash'
+    """
+    text = text.translate(_CHARACTERS)
+    if not text.isascii():
+        text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    if "\n" in text:
+        text = _PARAGRAPH.sub(" . ", text)
+    text = " ".join(text.split())
+    if "." in text:
+        text = _GLUED_SENTENCE.sub(". ", text)
+    return _LONG_RUN.sub(" ", text)
+
+
+def spellings(name: str) -> set[str]:
+    """`name` in singular and plural, British and American; some forms are no words, which does no harm.
+
+    Examples
+    --------
+    >>> sorted(spellings("haemorrhage"))
+    ['haemorrhage', 'haemorrhages', 'hemorrhage', 'hemorrhages']
+    """
+    forms = {name, _other_number(name)}
+    return forms | {_respell(form, rules) for form in forms for rules in (_TO_AMERICAN, _TO_BRITISH)}
+
+
+def _respell(name: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+    for pattern, replacement in rules:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+def _other_number(name: str) -> str:
+    """Plural of a singular, singular of a plural, by the last word's ending; short or odd words stay as they are."""
+    last = name.rsplit(" ", 1)[-1]
+    if len(last) < 4 or not last.isalpha() or not last.islower():
+        return name
+    for ending, other in _ENDINGS:
+        if name.endswith(ending):
+            return name.removesuffix(ending) + other
+    return name + "s"
+
+
+_ENDINGS = (
+    ("ies", "y"),
+    ("shes", "sh"),
+    ("ches", "ch"),
+    ("sses", "ss"),
+    ("xes", "x"),
+    ("sis", "ses"),
+    ("ses", "sis"),
+    ("ss", "sses"),
+    ("us", "us"),
+    ("itis", "itis"),
+    ("s", ""),
+    ("sh", "shes"),
+    ("ch", "ches"),
+    ("x", "xes"),
+    ("ty", "ties"),
+    ("gy", "gies"),
+    ("cy", "cies"),
+    ("my", "mies"),
+    ("dy", "dies"),
+    ("hy", "hies"),
+    ("ry", "ries"),
+    ("ly", "lies"),
+)
