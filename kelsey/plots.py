@@ -111,23 +111,29 @@ def forest_plot(rows: Sequence[ForestRow], *, measure: str) -> str:
 
 
 def noise_plot(
-    exact: NDArray[np.float64], noisy: NDArray[np.float64], *, noise_sd: float, highlighted: NDArray[np.bool_]
+    exact: NDArray[np.float64],
+    noisy: NDArray[np.float64],
+    *,
+    mean_weight: float,
+    noise_sd: float,
+    highlighted: NDArray[np.bool_],
 ) -> str:
-    """What the sites know (x, contributed weight of each pair) beside what the hub sees (y), with the two-sd band."""
+    """Exact reports of each pair (x) beside the hub's count (y); the line has slope `mean_weight`, the band two sd."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.5, 4.2))
         axes = figure.add_subplot()
         top = float(max(exact.max(initial=1.0), noisy.max(initial=1.0))) * 1.05
         line = np.concatenate(([0.0], np.geomspace(0.1, top, 200)))
+        expected = mean_weight * line
         axes.fill_between(
             line,
-            line - 2 * noise_sd,
-            line + 2 * noise_sd,
+            expected - 2 * noise_sd,
+            expected + 2 * noise_sd,
             color="#BBBBBB",
             alpha=0.5,
             label=f"±2 sd of the noise (sd {noise_sd:.1f})",
         )
-        axes.plot(line, line, color="#666666", linewidth=1)
+        axes.plot(line, expected, color="#666666", linewidth=1)
         rest = ~highlighted
         axes.plot(
             exact[rest], noisy[rest], ".", markersize=3, color=PALETTE[0], label="pairs", rasterized=len(exact) > 5000
@@ -136,8 +142,8 @@ def noise_plot(
         axes.set_xscale("symlog", linthresh=10)
         axes.set_yscale("symlog", linthresh=max(10.0, 3 * noise_sd))
         axes.set_xlim(left=-0.5)
-        axes.set_xlabel("contributed weight over all sites (exact)")
-        axes.set_ylabel("hub's estimate")
+        axes.set_xlabel("reports of the pair, all sites (exact)")
+        axes.set_ylabel("hub's noisy count")
         axes.legend(frameon=False, loc="upper left")
         return _svg(figure)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SIGNAL_COLUMNS", "FirstSignal", "SignalLog"]
+from detectors.pair_arrays import PairArrays
+
+__all__ = ["MEASURES", "SIGNAL_COLUMNS", "FirstSignal", "Scores", "SignalLog"]
+
+Scores = Mapping[str, NDArray[np.float64]]
+"""Score columns by name, one entry a pair."""
 
 MEASURES = ("prr", "prr_lower", "ror", "ror_lower", "ic", "ic_lower")
 """Measures a signal row carries, at the end and (suffix ``_at_first``) when first raised."""
@@ -57,25 +62,16 @@ class SignalLog:
     site: str = ""
     first: dict[tuple[str, str], FirstSignal] = field(default_factory=dict)
 
-    def observe(
-        self,
-        day: date,
-        *,
-        drugs: Sequence[str],
-        reactions: Sequence[str],
-        scores: Mapping[str, NDArray[np.float64]],
-        flags: Mapping[str, NDArray[np.bool_]],
-    ) -> None:
+    def observe(self, day: date, arrays: PairArrays, scores: Scores, flags: Mapping[str, NDArray[np.bool_]]) -> None:
         """Note every pair that is an SDR on `day` for the first time.
 
-        `drugs`, `reactions` and every array of `scores` (columns of `detectors.score.score_all`) and `flags` (one a
-        rule) have one entry a pair.
+        `scores` holds columns of `detectors.score.score_all`, `flags` one array a rule, both by the rows of `arrays`.
         """
         if not flags:
             return
         flagged = np.logical_or.reduce(list(flags.values()))
         for index in np.flatnonzero(flagged).tolist():
-            pair = (drugs[index], reactions[index])
+            pair = _pair(arrays, index)
             if pair not in self.first:
                 self.first[pair] = FirstSignal(
                     first_date=day,
@@ -84,21 +80,15 @@ class SignalLog:
                     measures={measure: float(scores[measure][index]) for measure in MEASURES},
                 )
 
-    def rows(
-        self,
-        *,
-        drugs: Sequence[str],
-        reactions: Sequence[str],
-        scores: Mapping[str, NDArray[np.float64]],
-        noise_sd: NDArray[np.float64] | None = None,
-    ) -> Iterator[dict[str, object]]:
-        """One row a pair that ever was an SDR, with its values at the end (arrays as for `observe`), by date."""
-        position = {
-            (drug, reaction): index for index, (drug, reaction) in enumerate(zip(drugs, reactions, strict=True))
-        }
+    def rows(self, arrays: PairArrays, scores: Scores) -> Iterator[dict[str, object]]:
+        """One row a pair that ever was an SDR, with its values at the end, by date, drug and reaction.
+
+        `scores` and `arrays` as for `observe`; where `scores` has a column ``n_sd``, counts are noisy ones.
+        """
+        position = {_pair(arrays, index): index for index in range(len(arrays))}
         for (drug, reaction), first in sorted(self.first.items(), key=lambda item: (item[1].first_date, item[0])):
-            index = position.get((drug, reaction))
-            row: dict[str, object] = {
+            at = position.get((drug, reaction))
+            yield {
                 "view": self.view,
                 "site": self.site,
                 "drug": drug,
@@ -106,13 +96,16 @@ class SignalLog:
                 "rule": ";".join(first.rules),
                 "first_date": first.first_date.isoformat(),
                 "reports_at_first": _number(first.reports),
-                "reports_at_end": 0 if index is None else _number(scores["n"][index]),
-                **{measure: None if index is None else _number(scores[measure][index]) for measure in MEASURES},
-                "noisy_value": None if noise_sd is None or index is None else _number(scores["n"][index]),
-                "noise_sd": None if noise_sd is None or index is None else _number(noise_sd[index]),
+                "reports_at_end": 0 if at is None else _number(scores["n"][at]),
+                **{measure: None if at is None else _number(scores[measure][at]) for measure in MEASURES},
+                "noisy_value": _number(scores["n"][at]) if "n_sd" in scores and at is not None else None,
+                "noise_sd": _number(scores["n_sd"][at]) if "n_sd" in scores and at is not None else None,
                 **{f"{measure}_at_first": _number(value) for measure, value in first.measures.items()},
             }
-            yield row
+
+
+def _pair(arrays: PairArrays, row: int) -> tuple[str, str]:
+    return arrays.drug_names[arrays.drug_index[row]], arrays.reaction_names[arrays.reaction_index[row]]
 
 
 def _number(value: float) -> float | int | None:

@@ -1,0 +1,43 @@
+"""`kelsey doctor`: is this installation fit to run, and if not, what to do."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+
+from cases import ConfigurationError
+from kelsey.commands.options import as_json_option, config_option, print_json
+
+__all__ = ["doctor"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kelsey doctor --config site.toml
+  kelsey doctor --config hub.toml --json"""
+)
+@config_option
+@as_json_option
+def doctor(config: Path, as_json: bool) -> None:
+    """Check settings, Kafka, permissions, clock, disk, keys and hub; each failure says what to do.
+
+    Works with a site's or a hub's settings file. Exit code 1 where any check fails.
+    """
+    from kelsey.health import Finding, check_hub, check_site
+
+    try:
+        sections = tomllib.loads(config.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{config}: not TOML: {error}") from error
+    findings: list[Finding] = check_site(config) if "site" in sections and "kafka" in sections else check_hub(config)
+    if as_json:
+        print_json([finding.as_dict() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(finding.text())
+    if any(not finding.is_ok for finding in findings):
+        sys.exit(1)

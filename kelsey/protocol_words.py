@@ -1,0 +1,31 @@
+"""A surveillance protocol in the words of those who sign it."""
+
+from __future__ import annotations
+
+from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import ReleaseSpec
+
+__all__ = ["describe"]
+
+
+def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
+    """What is counted, when, under which guarantee, and with how much noise; label to plain value."""
+    calendar = protocol.calendar
+    last = calendar.count - 1
+    spec = ReleaseSpec.of(protocol)
+    return {
+        "name": f"{protocol.name}, version {protocol.version}",
+        "hash": protocol.hash,
+        "era": f"{protocol.era}: {calendar.start} to {calendar.last_day(last)}, {calendar.count} {calendar.unit}s",
+        "vocabulary": protocol.vocabulary,
+        "active cells": f"{len(protocol.drugs):,} drugs x {len(protocol.reactions):,} reactions",
+        "guarantee": f"epsilon {protocol.epsilon:g}, delta {protocol.delta:g}: one patient at one site, whole era",
+        "wallet": f"C = {protocol.wallet_capacity:g}, at most {protocol.wallet_operations} operations a patient",
+        "trust mode": protocol.trust_mode,
+        "narratives": "count like coded items" if protocol.with_narrative else "do not count",
+        "noise of a pair": (
+            f"sd {spec.running_total_sd('pair', 0):.1f} a site at the first epoch, "
+            f"{spec.running_total_sd('pair', last):.1f} at the last"
+        ),
+        "rules": ", ".join(protocol.rules),
+    }
