@@ -1,7 +1,18 @@
-"""What may leave a site, and what it costs: wallets, mechanisms, accounting, the budget ledger, releases."""
+"""What may leave a site, and what it costs: wallets, mechanisms, accounting, the budget ledger, releases.
 
+calendar, protocol -> wallet -> epoch_vector -> release_spec (accounting, factorisation) -> trust_mode (gaussian)
+-> ledger -> release
+"""
+
+from privacy.accounting import delta_from_mu, epsilon_from_mu, mu_from_epsilon_delta
 from privacy.calendar import EpochCalendar
+from privacy.epoch_vector import EpochVector
+from privacy.factorisation import SquareRootFactorisation
+from privacy.gaussian import DiscreteGaussian
 from privacy.protocol import SurveillanceProtocol
+from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, seal_release
+from privacy.release_spec import ReleaseSpec, TableSpec
+from privacy.trust_mode import PerSite, TrustMode, find_trust_mode
 from privacy.wallet import (
     Account,
     CellState,
@@ -16,12 +27,29 @@ from privacy.wallet import (
 __all__ = [
     "Account",
     "CellState",
+    "DiscreteGaussian",
     "EpochCalendar",
+    "EpochVector",
     "Operation",
     "Outcome",
+    "PerSite",
+    "Release",
+    "ReleaseError",
+    "ReleaseFault",
+    "ReleaseSpec",
+    "SquareRootFactorisation",
     "SurveillanceProtocol",
+    "TableSpec",
+    "TrustMode",
     "WalletPolicy",
     "contribute",
     "decode_account",
+    "delta_from_mu",
     "encode_account",
+    "epsilon_from_mu",
+    "find_trust_mode",
+    "mu_from_epsilon_delta",
+    "open_release",
+    "peek_site",
+    "seal_release",
 ]

@@ -1,0 +1,122 @@
+"""Who adds the noise: the seam between what a site holds and what may leave it.
+
+`PerSite` stands here beside the protocol it implements, as it is the only mode so far.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cases.errors import ParameterError
+from privacy.epoch_vector import EpochVector
+from privacy.gaussian import DiscreteGaussian
+from privacy.release_spec import ReleaseSpec
+
+__all__ = ["PerSite", "TrustMode", "find_trust_mode"]
+
+_LIMIT = 1 << 62
+
+
+class TrustMode(Protocol):
+    """Turns the exact history of a site into what it sends for one epoch.
+
+    The gate calls `protect` once for an epoch, after the ledger has reserved it, and seals the result; it never calls
+    it again for a sealed epoch. The caller guarantees that the vectors of earlier epochs are the ones that were
+    released then (the ledger holds their digests), and that operations obey the wallet's rules R1 and R2.
+    """
+
+    name: ClassVar[str]
+
+    def protect(
+        self,
+        spec: ReleaseSpec,
+        epoch: int,
+        history: Mapping[int, EpochVector | Mapping[int, int]],
+        *,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> dict[str, NDArray[np.int64]]:
+        """Encoded, protected tables of `epoch`: ``pair``, ``drug``, ``reaction``, int64, in lattice units.
+
+        Parameters
+        ----------
+        history
+            Net weights by cell of every epoch up to `epoch`; an epoch without operations may be absent.
+        random_bytes
+            Source of the noise; anything but the operating system's is for tests.
+
+        Raises
+        ------
+        ParameterError
+            `epoch` or a cell lies outside the spec, `history` holds a later epoch, or its weights are so large that a
+            sum could leave 63 bits. Nothing has been drawn then.
+        """
+        ...
+
+
+class PerSite(TrustMode):
+    r"""Every site adds the whole noise: trusts nobody, and the noise of the sum grows with the root of the sites.
+
+    :math:`W_t = \sum_{s \le t} c_{t-s} X_s + Z_t` for the pair table; the margins are sums of the same encoded cells
+    with noise of their own. Sound for a few large sites or a pilot.
+    """
+
+    name: ClassVar[str] = "per-site"
+
+    def protect(
+        self,
+        spec: ReleaseSpec,
+        epoch: int,
+        history: Mapping[int, EpochVector | Mapping[int, int]],
+        *,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> dict[str, NDArray[np.int64]]:
+        """See `TrustMode.protect`; 60,000 cells and 100 full epochs take about 20 ms beside the noise."""
+        pairs = _encode(spec, epoch, history)
+        shape = (spec.tables["drug"].length, spec.tables["reaction"].length)
+        encoded = {
+            "pair": pairs,
+            "drug": pairs.reshape(shape).sum(axis=1),
+            "reaction": pairs.reshape(shape).sum(axis=0),
+        }
+        for name, values in encoded.items():
+            values += DiscreteGaussian(spec.tables[name].sigma).sample(values.size, random_bytes=random_bytes)
+        return encoded
+
+
+def find_trust_mode(name: str) -> TrustMode:
+    """The trust mode a protocol names; raises `ParameterError` for an unknown one."""
+    for mode in (PerSite(),):
+        if mode.name == name:
+            return mode
+    raise ParameterError(f"trust mode must be one of per-site, not {name!r}")
+
+
+def _encode(spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | Mapping[int, int]]) -> NDArray[np.int64]:
+    """Row `epoch` of C X, dense over the cells, exact."""
+    coefficients = spec.factorisation.coefficients
+    if not 0 <= epoch < len(coefficients):
+        raise ParameterError(f"epoch must lie in [0, {len(coefficients) - 1}], not {epoch!r}")
+    cell_count = spec.tables["pair"].length
+    vectors: list[tuple[int, EpochVector]] = []
+    mass = 0
+    for past, weights in history.items():
+        if not 0 <= past <= epoch:
+            raise ParameterError(f"history of epoch {epoch} must not hold epoch {past}")
+        vector = weights if isinstance(weights, EpochVector) else EpochVector.of(weights)
+        if vector.cells.size:
+            if not vector.cells[-1] < cell_count:
+                raise ParameterError(f"cell must lie in [0, {cell_count - 1}], not {int(vector.cells[-1])}")
+            mass += int(np.abs(vector.weights).sum(dtype=np.float64)) + 1
+            vectors.append((int(coefficients[epoch - past]), vector))
+    noise = max(DiscreteGaussian(table.sigma).limit for table in spec.tables.values())
+    if not mass * int(coefficients[0]) + noise < _LIMIT:
+        raise ParameterError("the history's weights are so large that a sum could leave 63 bits")
+    total = np.zeros(cell_count, dtype=np.int64)
+    for coefficient, vector in vectors:
+        total[vector.cells] += coefficient * vector.weights  # cells of one vector are distinct
+    return total
