@@ -72,7 +72,12 @@ def _term_variable(name: str, label: str, sql: str) -> QueryVariable:
 
 def _glance() -> list[AnyPanel]:
     return [
-        value("SDRs", "SDRs in any state.", "short", prom("sum(kelsey_hub_sdrs)", "SDRs")),
+        value(
+            "SDRs",
+            "Signals of disproportionate reporting on record, in any state.",
+            "short",
+            prom("sum(kelsey_hub_sdrs)", "SDRs"),
+        ),
         value(
             "Waiting for a person",
             "SDRs raised and not yet validated or closed. Only a person makes a signal of them.",
