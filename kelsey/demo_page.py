@@ -29,8 +29,8 @@ def demo_page(
     return Page(
         title="A made-up year at three hospitals",
         lead=(
-            "Every record, patient and association on this page is made up. The sites, the noise and the hub are the real "
-            "ones: records stay at their site, and the hub knows only what the signed releases hold."
+            "Every record, patient and association on this page is made up. The sites, the noise and the hub are "
+            "the real ones: records stay at their site, and the hub knows only what the signed releases hold."
         ),
         facts=[
             Fact(f"{ingest['read']:,}", "records read"),

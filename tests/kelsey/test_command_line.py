@@ -1,0 +1,96 @@
+"""The command line as a user meets it: help, examples, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kelsey.cli import cli
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+ALL = list(commands(cli))
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, list(arguments), prog_name="kelsey")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_promised_commands_are_there() -> None:
+    promised = {
+        ("demo",), ("intake",), ("backtest", "vaers"), ("score",), ("replay",), ("doctor",),
+        ("site", "topics"), ("site", "run"), ("site", "pairs"), ("site", "status"), ("hub", "serve"), ("hub", "status"),
+    }  # fmt: skip
+    assert promised <= set(ALL)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example_of_itself(path: tuple[str, ...]) -> None:
+    code, out, _ = run(*path, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"kelsey {' '.join(path)}" in out.split("Example", 1)[1]
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_an_unknown_option_is_wrong_usage(path: tuple[str, ...]) -> None:
+    code, out, err = run(*path, "--no-such-option")
+    assert (code, out) == (2, "")
+    assert "No such option" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "--reports", "missing.csv", "--out", "x.csv"),
+        ("backtest", "vaers", "--out", "x"),
+        ("backtest", "vaers", "missing.zip", "--out", "x"),
+        ("doctor",),
+        ("intake", "missing.json", "--out", "a", "--dead-letters", "b"),
+    ],
+)
+def test_missing_files_and_arguments_are_wrong_usage(arguments: tuple[str, ...]) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_a_failure_is_one_line_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("case_id,drug\n1,a\n")
+    code, _, err = run("score", "--reports", str(tmp_path / "bad.csv"), "--out", str(tmp_path / "o.csv"))
+    assert code == 1
+    assert err.startswith("kelsey: ")
+    assert err.count("\n") == 1
+    assert "reaction" in err
+
+
+def test_a_protocol_is_made_and_said_in_words(tmp_path: Path) -> None:
+    out = str(tmp_path / "protocol.json")
+    code, text, err = run(
+        "protocol", "new", "--name", "pilot", "--era", "2027", "--start", "2027-01-01", "--epoch", "month",
+        "--epochs", "12", "--epsilon", "8", "--delta", "1e-6", "--out", out,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "hash" in text
+    assert "epsilon 8 is above 5" in err
+    code, text, _ = run("protocol", "show", out, "--json")
+    facts = json.loads(text)
+    assert code == 0
+    assert "epsilon 8" in facts["guarantee"]
+    (tmp_path / "torn.json").write_text("{")
+    code, _, err = run("protocol", "show", str(tmp_path / "torn.json"))
+    assert (code, err.count("\n")) == (1, 1)
