@@ -103,7 +103,7 @@ class EmbeddedSite:
                 protocol=protocol,
                 signing_key=signing_key,
                 store=GateStore(directory / "gate.sqlite" if directory is not None else None),
-                ledger=BudgetLedger(directory / "ledger.sqlite" if directory is not None else ":memory:"),
+                ledger=BudgetLedger(directory / "ledger.sqlite" if directory is not None else None),
                 random_bytes=random_bytes,
             )
 

@@ -1,0 +1,196 @@
+"""The gate: the only door out of a site. Charge, store, then send.
+
+    parts ─► close epoch ─► reserve budget ─► draw noise ─► sign ─► store sealed line ─► look again ─► send ─► mark sent
+              (store)        (ledger)                                (ledger)                          (ledger)
+
+Every step before `send` is either undone by a crash or found done at the next start. Noise is drawn once for what is
+ever sent: a line that was sealed is sent as it is, however often; a draw that was not sealed was seen by nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cases import IntegrityError, ParameterError
+from privacy.accounting import epsilon_from_mu
+from privacy.ledger import BudgetLedger, BudgetSpentError, ReleaseState
+from privacy.protocol import SurveillanceProtocol
+from privacy.release import Release, open_release, seal_release
+from privacy.release_spec import MICRO, ReleaseSpec
+from privacy.trust_mode import find_trust_mode
+from streams.budget import Budget
+from streams.epoch import EpochPart
+from streams.gate_store import GateStore, PartVerdict
+from streams.release_sink import ReleaseSink
+
+__all__ = ["Gate"]
+
+_log = logging.getLogger("kelsey.gate")
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+class Gate:
+    """Turns parts into releases and delivers them.
+
+    Parameters
+    ----------
+    site_id
+        As registered at the hub.
+    protocol
+        The protocol the site has accepted; parts of another are refused.
+    signing_key
+        The site's Ed25519 key.
+    store, ledger
+        Durable state; both belong to this gate alone.
+    random_bytes
+        Source of the noise; the operating system's in production.
+    reached
+        Told the name of every step just reached; crash tests end the process there.
+    """
+
+    STEPS = ("closed", "reserved", "drawn", "sealed", "opened", "delivered", "sent")
+
+    def __init__(
+        self,
+        *,
+        site_id: str,
+        protocol: SurveillanceProtocol,
+        signing_key: Ed25519PrivateKey,
+        store: GateStore,
+        ledger: BudgetLedger,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        reached: Callable[[str], None] = _nothing,
+    ) -> None:
+        self.protocol = protocol
+        self.spec = ReleaseSpec.of(protocol)
+        self._site_id = site_id
+        self._key = signing_key
+        self._store = store
+        self._ledger = ledger
+        self._trust_mode = find_trust_mode(protocol.trust_mode)
+        self._random_bytes = random_bytes
+        self._reached = reached
+        self._history = store.closed_epochs(protocol.era)
+        entries = [entry for entry in ledger.entries() if entry.era == protocol.era]
+        self._sealed = sum(entry.state is not ReleaseState.RESERVED for entry in entries)
+        self._is_exhausted = False
+
+    @property
+    def next_epoch(self) -> int | None:
+        """First epoch that is not sealed; None after the last of the era."""
+        return self._sealed if self._sealed < self.protocol.calendar.count else None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether the ledger refused to charge: nothing is released any more in this era."""
+        return self._is_exhausted
+
+    def take(self, parts: Sequence[EpochPart], *, offset: tuple[int, int] | None = None) -> list[PartVerdict]:
+        """Keep `parts` for the next epoch that closes, with the `offset` (partition, next) they were read up to."""
+        verdicts = self._store.take(parts, era=self.protocol.era, protocol_hash=self.protocol.hash, offset=offset)
+        for part, verdict in zip(parts, verdicts, strict=True):
+            if verdict in (PartVerdict.WALLET_LOST, PartVerdict.FOREIGN):
+                _log.error("part refused: %s, partition %d, sequence %d", verdict, part.partition, part.sequence)
+        return verdicts
+
+    def release(self, epoch: int) -> bytes | None:
+        """Close an epoch and give its signed line; the same bytes at every later call.
+
+        None where the budget is gone (it is said in the log and in `is_exhausted`). Epochs go in order, each once:
+        raises `ParameterError` for one before its turn.
+        """
+        era = self.protocol.era
+        if (sealed := self._ledger.payload(era, epoch)) is not None:
+            return sealed
+        if epoch != self.next_epoch:
+            raise ParameterError(f"epoch must be {self.next_epoch}, the next in order, not {epoch!r}")
+        vector = self._history[epoch] = self._store.close_epoch(era, epoch)
+        self._reached("closed")
+        try:
+            cost = self.spec.cost_micro_mu2 if epoch == 0 else 0
+            self._ledger.reserve(era, epoch, cost, self.spec.cap_micro_mu2, self.spec.hash, vector.digest)
+        except BudgetSpentError as error:
+            self._is_exhausted = True
+            _log.error("the gate stops, the privacy budget is gone: %s", error)
+            return None
+        self._reached("reserved")
+        tables = self._trust_mode.protect(self.spec, epoch, self._history, random_bytes=self._random_bytes)
+        self._reached("drawn")
+        release = Release(
+            site=self._site_id,
+            protocol_hash=self.protocol.hash,
+            era=era,
+            epoch=epoch,
+            sequence=epoch,
+            tables=tables,
+        )
+        line = seal_release(release, self._key)
+        self._ledger.seal(era, epoch, line)
+        self._sealed += 1
+        self._reached("sealed")
+        return line
+
+    def deliver(self, sink: ReleaseSink) -> int:
+        """Send every sealed line that is not marked as sent, in order; returns how many.
+
+        Each is opened and checked once more like the hub does it, so that nothing but a release can leave. Raises what
+        the sink raises; what was sent before stays marked.
+        """
+        delivered = 0
+        for sealed in self._ledger.pending():
+            if sealed.era != self.protocol.era:
+                continue
+            release = open_release(sealed.payload, public_key=self._key.public_key(), protocol=self.protocol)
+            if release.site != self._site_id or release.epoch != sealed.epoch:
+                raise IntegrityError(f"the sealed line of epoch {sealed.epoch} is not this site's release of it")
+            self._reached("opened")
+            sink.send(sealed.payload)
+            self._reached("delivered")
+            self.acknowledge(sealed.epoch)
+            self._reached("sent")
+            delivered += 1
+        return delivered
+
+    def acknowledge(self, epoch: int) -> None:
+        """The hub has the line of `epoch`."""
+        self._ledger.mark_sent(self.protocol.era, epoch)
+
+    def lost_partitions(self) -> tuple[int, ...]:
+        """Partitions whose wallets were lost: they fail closed for the rest of the era."""
+        return self._store.lost_partitions(self.protocol.era)
+
+    def budget(self) -> Budget:
+        """How the budget of the era stands."""
+        spent = self._ledger.spent(self.protocol.era)
+        mu = sqrt(spent / MICRO)
+        return Budget(
+            era=self.protocol.era,
+            mu_spent=mu,
+            epsilon_spent=epsilon_from_mu(mu, self.protocol.delta) if spent else 0.0,
+            epsilon_limit=self.protocol.epsilon,
+            delta=self.protocol.delta,
+            epochs_released=self._sealed,
+            epochs_planned=self.protocol.calendar.count,
+            is_exhausted=self._is_exhausted,
+        )
+
+    def releases(self) -> dict[str, int]:
+        """Number of epochs in each state of the ledger."""
+        counts = dict.fromkeys((state.value for state in ReleaseState), 0)
+        for entry in self._ledger.entries():
+            if entry.era == self.protocol.era:
+                counts[entry.state.value] += 1
+        return counts
+
+    def close(self) -> None:
+        """Close store and ledger."""
+        self._store.close()
+        self._ledger.close()

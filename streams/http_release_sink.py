@@ -1,0 +1,85 @@
+"""Releases over HTTPS to the hub; the only code of a site that holds hub credentials."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from cases import ConfigurationError, ServiceError
+from streams.release_sink import ReleaseRejected
+
+__all__ = ["HttpReleaseSink"]
+
+_TIMEOUT_SECONDS = 30.0
+_RETRYABLE = frozenset({408, 425, 429})
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    reason: str = ""
+
+
+class HttpReleaseSink:
+    """Posts each line to ``<url>/v1/releases``.
+
+    Parameters
+    ----------
+    url
+        Base address of the hub.
+    api_key
+        Key of role `site`.
+    ca_file
+        Certificates to trust instead of the system's.
+    transport
+        For tests: an in-process transport (httpx) instead of the network.
+    """
+
+    def __init__(
+        self, url: str, *, api_key: str, ca_file: Path | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"[hub] ca_file {ca_file} cannot be used") from error
+        self._client = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"},
+            timeout=_TIMEOUT_SECONDS,
+            verify=context,
+            transport=transport,
+        )
+
+    def send(self, line: bytes, /) -> None:
+        """Post the line; accepted and replayed are both done."""
+        try:
+            answer = self._client.post("/v1/releases", content=line)
+        except httpx.HTTPError as error:
+            raise ServiceError(f"the hub did not answer: {type(error).__name__}") from error
+        if answer.is_success:
+            return
+        if answer.is_server_error or answer.status_code in _RETRYABLE:
+            raise ServiceError(f"the hub answered {answer.status_code}")
+        raise ReleaseRejected(_reason(answer))
+
+    def protocol_hash(self) -> str:
+        """Hash of the protocol the hub runs under; raises `ServiceError` where it does not say."""
+        try:
+            answer = self._client.get("/v1/protocol")
+            answer.raise_for_status()
+            return str(answer.json()["hash"])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise ServiceError(f"the hub did not give its protocol: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        reason = msgspec.json.decode(answer.content, type=_Problem).reason
+    except msgspec.DecodeError:
+        reason = ""
+    return reason if reason.isascii() and 0 < len(reason) <= 64 else f"HTTP {answer.status_code}"

@@ -1,0 +1,40 @@
+"""Where sealed releases go: the one role towards the hub."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cases import KelseyError
+
+__all__ = ["ReleaseRejected", "ReleaseSink"]
+
+
+class ReleaseRejected(KelseyError):
+    """The hub will not take this release, now or later; a person has to look.
+
+    Parameters
+    ----------
+    reason
+        The hub's stable reason code, or the HTTP status.
+    """
+
+    code = "release-rejected"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the hub refused the release: {reason}", hint="compare protocol, site id and keys with the hub's operator"
+        )
+        self.reason = reason
+
+
+class ReleaseSink(Protocol):
+    """Takes sealed lines, in order, until it has each of them.
+
+    `send` returns when the other side has the line durably. It may be called again with the same bytes, at any time
+    later, and must then do nothing. It raises `cases.ServiceError` where a later try can help, and `ReleaseRejected`
+    where none will. The caller commits (marks the line as sent) only after it returned.
+    """
+
+    def send(self, line: bytes, /) -> None:
+        """Deliver one line."""
+        ...
