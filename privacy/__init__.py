@@ -9,6 +9,8 @@ from privacy.calendar import EpochCalendar
 from privacy.epoch_vector import EpochVector
 from privacy.factorisation import SquareRootFactorisation
 from privacy.gaussian import DiscreteGaussian
+from privacy.ledger import BudgetLedger
+from privacy.ledger_entry import BudgetSpentError, LedgerEntry, Published, ReleaseState, SealedRelease
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, seal_release
 from privacy.release_spec import ReleaseSpec, TableSpec
@@ -26,17 +28,23 @@ from privacy.wallet import (
 
 __all__ = [
     "Account",
+    "BudgetLedger",
+    "BudgetSpentError",
     "CellState",
     "DiscreteGaussian",
     "EpochCalendar",
     "EpochVector",
+    "LedgerEntry",
     "Operation",
     "Outcome",
     "PerSite",
+    "Published",
     "Release",
     "ReleaseError",
     "ReleaseFault",
     "ReleaseSpec",
+    "ReleaseState",
+    "SealedRelease",
     "SquareRootFactorisation",
     "SurveillanceProtocol",
     "TableSpec",
