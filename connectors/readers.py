@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from cases import CaseDraft, DeadLetterReason, RawRecord, RecordError
 from connectors.fhir.reader import read_adverse_event
 from connectors.ignored import Ignored
+from connectors.vaers_reader import read_vaers
 
 __all__ = ["Ignored", "read"]
 
-_READERS: Mapping[str, Callable[[RawRecord], CaseDraft]] = {"fhir": read_adverse_event}
+_READERS: Mapping[str, Callable[[RawRecord], CaseDraft]] = {"fhir": read_adverse_event, "vaers": read_vaers}
 
 
 def read(record: RawRecord) -> CaseDraft:
