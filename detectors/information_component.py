@@ -22,12 +22,10 @@ __all__ = [
 
 
 def _shrunken(n: ArrayLike, expected: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shape and rate of the gamma posterior, ``n + 0.5`` and ``expected + 0.5``; NaN where either count is not one."""
-    shape, rate = np.broadcast_arrays(
-        np.asarray(n, dtype=np.float64) + 0.5, np.asarray(expected, dtype=np.float64) + 0.5
-    )
-    defined = (shape >= 0.5) & (rate >= 0.5) & np.isfinite(shape) & np.isfinite(rate)
-    return np.where(defined, shape, np.nan), np.where(defined, rate, np.nan)
+    """Shape and rate of the gamma posterior, ``n + 0.5`` and ``expected + 0.5``; NaN where either is no count."""
+    counts, means = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(expected, dtype=np.float64))
+    defined = (counts >= 0) & (means >= 0) & np.isfinite(counts) & np.isfinite(means)
+    return np.where(defined, counts + 0.5, np.nan), np.where(defined, means + 0.5, np.nan)
 
 
 def information_component_quantile(n: ArrayLike, expected: ArrayLike, *, probability: float) -> NDArray[np.float64]:
@@ -37,7 +35,8 @@ def information_component_quantile(n: ArrayLike, expected: ArrayLike, *, probabi
     """
     shape, rate = _shrunken(n, expected)
     shapes, position = np.unique(shape, return_inverse=True)  # few distinct counts, and the rate is but a scale
-    return np.asarray(np.log2(gammaincinv(shapes, probability)[position].reshape(shape.shape) / rate))
+    quantile = np.log2(gammaincinv(shapes, probability))
+    return np.asarray(quantile[position].reshape(shape.shape) - np.log2(rate))
 
 
 def information_component(n: ArrayLike, expected: ArrayLike, *, level: float) -> NDArray[np.float64]:
@@ -49,7 +48,7 @@ def information_component(n: ArrayLike, expected: ArrayLike, *, level: float) ->
     shape, rate = _shrunken(n, expected)
     lower = information_component_quantile(n, expected, probability=(1 - level) / 2)
     upper = information_component_quantile(n, expected, probability=(1 + level) / 2)
-    return np.stack([np.log2(shape / rate), lower, upper], axis=-1)
+    return np.stack([np.log2(shape) - np.log2(rate), lower, upper], axis=-1)
 
 
 def closed_form_information_component(n: ArrayLike, expected: ArrayLike) -> NDArray[np.float64]:
@@ -58,7 +57,7 @@ def closed_form_information_component(n: ArrayLike, expected: ArrayLike) -> NDAr
     Kept to compare with them; it flags other pairs than the gamma limits do. NaN as in `information_component`.
     """
     shape, rate = _shrunken(n, expected)
-    point = np.log2(shape / rate)
+    point = np.log2(shape) - np.log2(rate)
     lower = point - 3.3 * shape**-0.5 - 2 * shape**-1.5
     upper = point + 2.4 * shape**-0.5 - 0.5 * shape**-1.5
     return np.stack([point, lower, upper], axis=-1)
