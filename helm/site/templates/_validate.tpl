@@ -1,0 +1,46 @@
+{{/* What a schema cannot say, gathered into one list, in words. */}}
+{{- define "kelsey.validate" -}}
+{{- $missing := list -}}
+{{- $v := .Values -}}
+{{- if not $v.site.id }}{{ $missing = append $missing "site.id is empty: give the name under which the hub knows this site" }}{{ end -}}
+{{- if not $v.site.existingSecret }}{{ $missing = append $missing "site.existingSecret is empty: name the Secret with the pseudonym key and the signing key (docs/operations.md, step 2)" }}{{ end -}}
+{{- if not $v.kafka.bootstrap }}{{ $missing = append $missing "kafka.bootstrap is empty: give host:port of the site's Kafka" }}{{ end -}}
+{{- if and (include "kelsey.kafkaSecretKeys" .) (not $v.kafka.existingSecret) }}{{ $missing = append $missing (printf "kafka.existingSecret is empty: securityProtocol %s needs a Secret with %s" $v.kafka.securityProtocol (include "kelsey.kafkaSecretKeys" .)) }}{{ end -}}
+{{- if and (hasPrefix "SASL" $v.kafka.securityProtocol) (not $v.kafka.username) }}{{ $missing = append $missing (printf "kafka.username is empty: securityProtocol %s needs one" $v.kafka.securityProtocol) }}{{ end -}}
+{{- if ne (empty $v.kafka.secretKeys.certificate) (empty $v.kafka.secretKeys.key) }}{{ $missing = append $missing "kafka.secretKeys.certificate and .key belong together: give both or neither" }}{{ end -}}
+{{- if not $v.sources }}{{ $missing = append $missing "sources is empty: name at least one place records come from" }}{{ end -}}
+{{- if and $v.site.vocabulary $v.site.vocabularyFile.existingConfigMap }}{{ $missing = append $missing "site.vocabulary and site.vocabularyFile exclude each other" }}{{ end -}}
+{{- $names := list -}}
+{{- range $v.sources }}
+{{- if has .name $names }}{{ $missing = append $missing (printf "sources: the name %s is there twice; it is part of every case key" .name) }}{{ end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if $v.gate.enabled -}}
+{{- if not $v.site.protocol.existingConfigMap }}{{ $missing = append $missing "site.protocol.existingConfigMap is empty: the gate releases only under a protocol you have accepted; set gate.enabled=false to count without releasing" }}{{ end -}}
+{{- if not $v.hub.url }}{{ $missing = append $missing "hub.url is empty: give the https address of the hub, or set gate.enabled=false" }}{{ end -}}
+{{- if not $v.hub.existingSecret }}{{ $missing = append $missing "hub.existingSecret is empty: name the Secret with this site's API key for the hub" }}{{ end -}}
+{{- end -}}
+{{- if and (gt (int $v.worker.replicas) 1) (not $v.worker.persistence.existingClaim) }}{{ $missing = append $missing (printf "worker.replicas is %d, but each worker would have a volume of its own and a partition that moves would lose its wallet: set worker.persistence.existingClaim to a claim all workers can mount, or keep one worker" (int $v.worker.replicas)) }}{{ end -}}
+{{- if gt (int $v.worker.replicas) (int $v.kafka.partitions) }}{{ $missing = append $missing (printf "worker.replicas is %d but there are only %d partitions: the others would have nothing to do" (int $v.worker.replicas) (int $v.kafka.partitions)) }}{{ end -}}
+{{- if $v.networkPolicy.enabled }}{{ $missing = concat $missing (include "kelsey.validatePolicy" . | fromYamlArray) }}{{ end -}}
+{{- if $missing }}{{ fail (printf "\n\nkelsey-site cannot be installed with these values:\n  - %s\n" (join "\n  - " $missing)) }}{{ end -}}
+{{- end }}
+
+{{/* YAML list of what is wrong with the network policy's peers. */}}
+{{- define "kelsey.validatePolicy" -}}
+{{- $wrong := list -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- $hasServer := false -}}
+{{- range .Values.sources }}{{ if eq .type "fhir-server" }}{{ $hasServer = true }}{{ end }}{{ end -}}
+{{- if not $policy.kafka.to }}{{ $wrong = append $wrong "networkPolicy.kafka.to is empty: say where Kafka is, e.g. [{ipBlock: {cidr: 10.1.2.0/28}}]" }}{{ end -}}
+{{- if and $hasServer (not $policy.sources.to) }}{{ $wrong = append $wrong "networkPolicy.sources.to is empty: say where the FHIR servers are, e.g. [{ipBlock: {cidr: 10.1.3.4/32}}]" }}{{ end -}}
+{{- if and .Values.gate.enabled (not $policy.hub.to) }}{{ $wrong = append $wrong "networkPolicy.hub.to is empty: say where the hub (or the proxy on the way to it) is, e.g. [{ipBlock: {cidr: 198.51.100.7/32}}]" }}{{ end -}}
+{{- range $rule := list "kafka" "sources" "dns" -}}
+{{- range $peer := (index $policy $rule).to -}}
+{{- if has (dig "ipBlock" "cidr" "" $peer) (list "0.0.0.0/0" "::/0") }}{{ $wrong = append $wrong (printf "networkPolicy.%s.to holds the whole internet: then more than the gate could reach the hub" $rule) }}{{ end -}}
+{{- if and (not (hasKey $peer "ipBlock")) (not (hasKey $peer "podSelector")) (empty (dig "namespaceSelector" dict $peer)) }}{{ $wrong = append $wrong (printf "networkPolicy.%s.to holds a peer that means every pod: name a namespace or pods" $rule) }}{{ end -}}
+{{- if and (has $peer $policy.hub.to) (ne $rule "dns") }}{{ $wrong = append $wrong (printf "networkPolicy.%s.to and networkPolicy.hub.to name the same peer: then more than the gate could reach the hub" $rule) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{ toYaml $wrong }}
+{{- end }}
