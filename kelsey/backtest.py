@@ -94,8 +94,8 @@ def run_backtest(settings: BacktestSettings) -> BacktestSummary:
     specs = [_SiteSpec(f"site-{number + 1}", os.urandom(32), os.urandom(32)) for number in range(settings.site_count)]
     keys = {spec.name: Ed25519PrivateKey.from_private_bytes(spec.signing_key).public_key() for spec in specs}
     settings.out.mkdir(parents=True, exist_ok=True)
-    with progress("replaying", calendar.count) as advance:
-        federation = Federation(calendar=calendar, rules=rules, protocol=protocol, site_keys=keys)
+    with progress("replaying", calendar.count) as advance, (settings.out / "releases.ndjson").open("wb") as releases:
+        federation = Federation(calendar=calendar, rules=rules, protocol=protocol, site_keys=keys, releases=releases)
         site_endings = _play(settings, specs, protocol, calendar, rules, federation, advance)
     return write_outputs(
         settings.out,

@@ -139,7 +139,6 @@ def write_outputs(
     rows += [row for site in sites for row in site.signals]
     write_signals(out / "signals.csv", rows)
     pairs_frame(federation).write_parquet(out / "pairs.parquet")
-    (out / "releases.ndjson").write_bytes(b"".join(line + b"\n" for line in federation.lines))
     document = privacy_document(federation.protocol, sites, federation.calendar.count)
     (out / "privacy.json").write_text(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
     (out / "ingest.json").write_text(json.dumps(ingest, indent=2) + "\n")
@@ -150,7 +149,7 @@ def write_outputs(
         report_count=survey.report_count,
         ingest=ingest,
         signals=dict(views),
-        releases=len(federation.lines),
+        releases=federation.release_count,
         epsilon=document.get("epsilon"),
         seconds=seconds,
     )

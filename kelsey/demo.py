@@ -96,16 +96,20 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     }
     database = out / "hub.db"
     database.unlink(missing_ok=True)
-    federation = Federation(
-        calendar=protocol.calendar,
-        rules=rules,
-        protocol=protocol,
-        site_keys={name: key.public_key() for name, key in keys.items()},
-        database_url=f"sqlite:///{database}",
-    )
     player = Player(sites, calendar=protocol.calendar, rules=rules)
     found: dict[str, list[int]] = {"all records together": [], "hub, through the noise": []}
-    with progress("twelve months", protocol.calendar.count) as advance:
+    with (
+        progress("twelve months", protocol.calendar.count) as advance,
+        (out / "releases.ndjson").open("wb") as releases,
+    ):
+        federation = Federation(
+            calendar=protocol.calendar,
+            rules=rules,
+            protocol=protocol,
+            site_keys={name: key.public_key() for name, key in keys.items()},
+            releases=releases,
+            database_url=f"sqlite:///{database}",
+        )
         for epoch in player.play(_records(generator)):
             federation.observe([epoch])
             for counts, log in zip(found.values(), (federation.pooled.log, federation.hub_log), strict=True):
@@ -114,7 +118,6 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     ends = endings(player, is_private=True)
     ingest = combine_tallies(end.ingest for end in ends)
     write_signals(out / "signals.csv", [*federation.signal_rows(), *(row for end in ends for row in end.signals)])
-    (out / "releases.ndjson").write_bytes(b"".join(line + b"\n" for line in federation.lines))
     protocol.dump(out / "protocol.json")
     privacy = privacy_document(protocol, ends, protocol.calendar.count)
     demo_page(federation, ingest=ingest, planted=generator.planted, found=found, sites=sites).write(out / "index.html")
@@ -125,7 +128,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
         out=str(out),
         seed=seed,
         ingest=ingest,
-        releases=len(federation.lines),
+        releases=federation.release_count,
         epsilon_spent=privacy["epsilon"],
         epsilon_limit=protocol.epsilon,
         planted=len(generator.planted),

@@ -36,7 +36,7 @@ def demo_page(
             Fact(f"{ingest['read']:,}", "records read"),
             Fact(f"{ingest['cases']:,}", "cases"),
             Fact(f"{sum(ingest['dead_letters'].values()):,}", "dead letters"),
-            Fact(f"{len(federation.lines):,}", "releases left the sites"),
+            Fact(f"{federation.release_count:,}", "releases left the sites"),
             Fact(f"{len(federation.hub_log.first):,}", "SDRs at the hub"),
             Fact(
                 f"{noisy} of {len(planted)}", f"planted pairs found at the hub ({exact} with all records in one place)"

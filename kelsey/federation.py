@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -41,6 +42,8 @@ class Federation:
         As the sites play them.
     protocol, site_keys
         What the hub works under, and whose releases it accepts; without a protocol there is no hub.
+    releases
+        Where every line that left a site is written, byte for byte.
     database_url
         Where the hub keeps its tables; in memory by default.
     """
@@ -52,6 +55,7 @@ class Federation:
         rules: Mapping[str, Rule],
         protocol: SurveillanceProtocol | None,
         site_keys: Mapping[str, Ed25519PublicKey],
+        releases: BinaryIO,
         database_url: str = "sqlite://",
     ) -> None:
         self.calendar = calendar
@@ -63,7 +67,8 @@ class Federation:
         self.hub_log = SignalLog(view="hub")
         self.hub_view: EpochView | None = None
         self.history = FederationHistory()
-        self.lines: list[bytes] = []
+        self.release_count = 0
+        self._releases = releases
 
     def observe(self, parts: Sequence[PlayedEpoch]) -> None:
         """Take one epoch of all sites in; `parts` are the epochs of the groups of sites, all of one number."""
@@ -81,7 +86,8 @@ class Federation:
             line = sites[name].line
             if line is not None:
                 self.hub.submit(line, at=at)
-                self.lines.append(line)
+                self._releases.write(line + b"\n")
+                self.release_count += 1
         self.hub_view = view = self.hub.evaluate(epoch, at=at)
         arrays, flags = self.hub_arrays(), view.flags
         self.hub_log.observe(self.calendar.last_day(epoch), arrays, view.scores, flags)

@@ -35,7 +35,7 @@ def demo(serve: bool, port: int, seed: int, out: Path, as_json: bool) -> None:
     Records carry planted associations, confounders and dirt. The privacy noise comes from the operating system, so two
     runs of one seed differ a little at the hub, and only there.
     """
-    from kelsey.demo import run_demo, serve_demo
+    from kelsey.demo import run_demo
 
     summary = run_demo(seed=seed, out=out)
     if as_json:
@@ -43,4 +43,6 @@ def demo(serve: bool, port: int, seed: int, out: Path, as_json: bool) -> None:
     else:
         click.echo(summary.text())
     if serve:
+        from kelsey.demo_hub import serve_demo
+
         serve_demo(out, port=port, announce=lambda line: click.echo(line, err=True))

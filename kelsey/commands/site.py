@@ -96,7 +96,7 @@ Example:
 @as_json_option
 def status(config: Path, as_json: bool) -> None:
     """Show lag, counts, wallets and budget."""
-    from kelsey.site_commands import status_text
+    from kelsey.status_words import status_text
     from streams.settings import load_site_settings
     from streams.status import site_status
 
