@@ -8,12 +8,19 @@ that reports for real configures its own licensed terminology instead.
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from io import StringIO
 
-from cases import Vocabulary
+from cases import Code, TermKind, Vocabulary
 
-__all__ = ["default_vocabulary"]
+__all__ = ["default_vocabulary", "preferred_codes"]
+
+
+def _table() -> str:
+    return files("connectors").joinpath("pv_core.csv").read_text(encoding="utf-8")
 
 
 @cache
@@ -26,5 +33,10 @@ def default_vocabulary() -> Vocabulary:
     >>> default_vocabulary().find(TermKind.REACTION, text="melaena").name
     'Gastrointestinal bleeding'
     """
-    text = files("connectors").joinpath("pv_core.csv").read_text(encoding="utf-8")
-    return Vocabulary.from_csv(text, name="pv-core")
+    return Vocabulary.from_csv(_table(), name="pv-core")
+
+
+def preferred_codes(kind: TermKind) -> Mapping[str, Code]:
+    """The code of every preferred name of ``pv-core``, for whoever writes records (the generator)."""
+    rows = csv.DictReader(StringIO(_table()))
+    return {row["name"]: Code(row["system"], row["code"]) for row in rows if row["kind"] == kind and row["code"]}
