@@ -26,7 +26,7 @@ def append_only_statements(tables: Sequence[Table], dialect: str) -> Iterator[st
     elif dialect == "postgresql":
         yield (
             "CREATE OR REPLACE FUNCTION kelsey_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$"
+            "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only'; END $$"
         )
         for table in tables:
             yield f"DROP TRIGGER IF EXISTS {table.name}_append_only ON {table.name}"
