@@ -94,15 +94,11 @@ def _glance() -> list[AnyPanel]:
             decimals=1,
         ),
         value(
-            "Privacy budget left",
-            "Share of epsilon that the ledger has not yet charged. An era is charged whole with its first release, so "
-            "this falls in steps, one an era.",
-            "percentunit",
-            prom(
-                f"1 - max(kelsey_budget_epsilon_spent{_JOB}) / max(kelsey_budget_epsilon_limit{_JOB} > 0)",
-                "left",
-            ),
-            decimals=1,
+            "Releases the budget still pays for",
+            "Epochs of the era that are not released yet. The first release of an era pays epsilon for all of them.",
+            "short",
+            prom(f"max(kelsey_epochs_planned{_JOB}) - max(kelsey_epochs_released{_JOB})", "releases"),
+            steps=[(None, _RED), (1, _AMBER), (3, _GREEN)],
         ),
         value(
             "Last release",
@@ -216,7 +212,7 @@ def _models() -> list[AnyPanel]:
             "Triage AUC",
             "How well seriousness is foreseen before it is known (score, then learn); 0.5 is chance.",
             "percentunit",
-            prom(f"kelsey_triage_auc_ratio{_JOB}", "{{instance}}"),
+            prom(f"kelsey_triage_auc_ratio{_JOB} > 0", "{{instance}}"),
             steps=[(None, _RED), (0.6, "transparent")],
             low=0.4,
             high=1.0,
@@ -228,10 +224,11 @@ def _privacy() -> list[AnyPanel]:
     return [
         series(
             "Epsilon charged",
-            "Epsilon charged by the ledger against the limit of the protocol. The gate stops at the limit.",
+            "Epsilon the ledger has charged in this era, and what the protocol grants. The whole era is charged with "
+            "its first release; the gate never goes beyond the grant.",
             "short",
             prom(f"max by (job) (kelsey_budget_epsilon_spent{_JOB})", "charged"),
-            prom(f"max by (job) (kelsey_budget_epsilon_limit{_JOB})", "limit"),
+            prom(f"max by (job) (kelsey_budget_epsilon_limit{_JOB})", "granted"),
         ),
         series(
             "Epochs released",

@@ -100,7 +100,7 @@ SITE_ALERTS = (
     ),
     AlertRule(
         name="KelseyTriageAucFell",
-        expr="kelsey_triage_auc_ratio < avg_over_time(kelsey_triage_auc_ratio[7d:1h] offset 1d) - 0.1",
+        expr="(kelsey_triage_auc_ratio > 0) < avg_over_time(kelsey_triage_auc_ratio[7d:1h] offset 1d) - 0.1",
         hold="6h",
         severity="warning",
         summary='Triage AUC fell to {{ $value | printf "%.2f" }}',
