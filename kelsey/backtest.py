@@ -21,11 +21,12 @@ from cases import ParameterError, RawRecord, Vocabulary
 from connectors.vaers import VaersSource
 from detectors.rules import Rule, load_presets
 from kelsey.backtest_output import BacktestSummary, write_outputs
+from kelsey.calendars import calendar_for
 from kelsey.console import Advance, progress
 from kelsey.federation import Federation
 from kelsey.player import PlayedEpoch, Player
 from kelsey.site_ending import SiteEnding, endings
-from kelsey.vaers_survey import VaersSurvey, calendar_for, survey
+from kelsey.vaers_survey import VaersSurvey, survey
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
 from streams.embedded import EmbeddedSite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import RawRecord, TermKind
 from connectors import default_vocabulary
-from connectors.generator import HospitalGenerator, PlantedPair
+from connectors.generator import GeneratorSource, HospitalGenerator, PlantedPair
 from detectors.rules import load_presets
 from kelsey.backtest_output import combine_tallies, privacy_document, write_signals
+from kelsey.calendars import calendar_for
 from kelsey.console import progress, table
 from kelsey.demo_page import demo_page
 from kelsey.federation import Federation
@@ -80,7 +82,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     out.mkdir(parents=True, exist_ok=True)
     generator = HospitalGenerator(seed=seed)
     protocol = _protocol(generator)
-    keys = {name: Ed25519PrivateKey.generate() for name in generator.hospitals}
+    keys = {hospital.name: Ed25519PrivateKey.generate() for hospital in generator.hospitals}
     rules = load_presets()
     sites = {
         name: EmbeddedSite(
@@ -110,7 +112,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
             releases=releases,
             database_url=f"sqlite:///{database}",
         )
-        for epoch in player.play(_records(generator)):
+        for epoch in player.play(_records(seed, generator)):
             federation.observe([epoch])
             for counts, log in zip(found.values(), (federation.pooled.log, federation.hub_log), strict=True):
                 counts.append(_found(generator.planted, log.first))
@@ -145,20 +147,28 @@ def _protocol(generator: HospitalGenerator) -> SurveillanceProtocol:
     return SurveillanceProtocol(
         name="demo",
         version="1",
-        era=str(generator.calendar.start.year),
+        era=f"{generator.start}/{generator.end}",
         vocabulary=vocabulary.label,
         drugs=vocabulary.names(TermKind.DRUG),
         reactions=vocabulary.names(TermKind.REACTION),
-        calendar=generator.calendar,
+        calendar=calendar_for("week", generator.start, generator.end),
         epsilon=EPSILON,
         delta=DELTA,
         rules=("noise-aware-z", *load_presets()),
     )
 
 
-def _records(generator: HospitalGenerator) -> Iterator[tuple[str, RawRecord]]:
+def _records(seed: int, generator: HospitalGenerator) -> Iterator[tuple[str, RawRecord]]:
     """All hospitals' records in the order they were received."""
-    yield from generator.records()
+    yield from heapq.merge(
+        *(_hospital(seed, hospital.name) for hospital in generator.hospitals), key=lambda item: item[1].received_at
+    )
+
+
+def _hospital(seed: int, name: str) -> Iterator[tuple[str, RawRecord]]:
+    for batch in GeneratorSource(seed, name=name, hospital=name).batches(None):
+        for record in batch.records:
+            yield name, record
 
 
 def _found(planted: Sequence[PlantedPair], first: Mapping[tuple[str, str], object]) -> int:

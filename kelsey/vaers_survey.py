@@ -10,9 +10,8 @@ from pathlib import Path
 from cases import ConfigurationError, RecordError
 from connectors.readers import Ignored, read
 from connectors.vaers import VaersSource
-from privacy.calendar import EpochCalendar
 
-__all__ = ["VaersSurvey", "calendar_for", "survey"]
+__all__ = ["VaersSurvey", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,3 @@ def survey(paths: Sequence[Path]) -> VaersSurvey:
     if first is None or last is None:
         raise ConfigurationError("the files hold no report", hint="give VAERS year files such as 1990VAERSData.zip")
     return VaersSurvey(frozenset(drugs - {""}), frozenset(reactions - {""}), first, last, count)
-
-
-def calendar_for(unit: str, first: date, last: date) -> EpochCalendar:
-    """The shortest calendar of `unit` (day, week, month) that holds both days; months start on the first."""
-    if unit == "month":
-        start = first.replace(day=1)
-        return EpochCalendar("month", start, (last.year - start.year) * 12 + last.month - start.month + 1)
-    days = (last - first).days
-    return EpochCalendar("week", first, days // 7 + 1) if unit == "week" else EpochCalendar("day", first, days + 1)

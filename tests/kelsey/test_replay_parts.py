@@ -17,12 +17,12 @@ from cases import ConfigurationError
 from detectors.rules import load_presets
 from detectors.score import score_all
 from detectors.table import CountTable
+from kelsey.calendars import calendar_for
 from kelsey.console import table
 from kelsey.keys import make_site_keys
 from kelsey.page import Fact, Page, Plot, Table
 from kelsey.plots import ForestRow, budget_plot, forest_plot, noise_plot, recall_plot, reports_plot
 from kelsey.signal_log import SIGNAL_COLUMNS, SignalLog
-from kelsey.vaers_survey import calendar_for
 
 DAYS = [date(2026, 1, 31), date(2026, 2, 28)]
 
