@@ -97,6 +97,12 @@ class ReleaseShelf:
         )
         return {row.site: row.epoch for row in connection.execute(query)}
 
+    def last_received_by_site(self, connection: Connection) -> dict[str, datetime]:
+        """When each site's newest release arrived, over all eras."""
+        table = schema.release
+        query = select(table.c.site, func.max(table.c.received_at).label("at")).group_by(table.c.site)
+        return {row.site: row.at for row in connection.execute(query)}
+
     def tables(
         self, connection: Connection, site: str, era: str, epoch: int, *, lengths: Mapping[str, int]
     ) -> Mapping[str, NDArray[np.integer]]:

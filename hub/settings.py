@@ -1,0 +1,183 @@
+"""The hub's settings file, hub.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from cases import ConfigurationError
+from hub.roles import Role
+from privacy.protocol import SurveillanceProtocol
+
+__all__ = ["ApiKeySettings", "HubSection", "HubSettings", "SiteSection", "WebhookSection", "load_hub_settings"]
+
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+_SITE_ID = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+
+
+class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[hub]``.
+
+    Parameters
+    ----------
+    database_url, database_url_file
+        Exactly one: the URL, or a file that holds it (for a URL with a password in it).
+    protocol_file
+        The surveillance protocol, JSON.
+    listen
+        ``host:port``; port 0 takes a free one.
+    public_url
+        How the world reaches the hub; named as the source of events.
+    evaluation_grace_seconds
+        How long after an epoch's close the hub waits for sites that are late, before it evaluates without them.
+    heartbeat_seconds
+        Between comments on a quiet event stream.
+    """
+
+    protocol_file: Path
+    database_url: str | None = None
+    database_url_file: Path | None = None
+    listen: str = "127.0.0.1:8080"
+    public_url: str = "http://127.0.0.1:8080"
+    evaluation_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 21600.0
+    heartbeat_seconds: _Positive = 15.0
+
+
+class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[site]]``: a site and the file with its Ed25519 public key (PEM)."""
+
+    id: Annotated[str, msgspec.Meta(pattern=_SITE_ID)]
+    public_key_file: Path
+
+
+class WebhookSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[webhooks]``.
+
+    Parameters
+    ----------
+    allow_addresses
+        Networks that may be called although they are not public.
+    timeout_seconds
+        For one call.
+    ca_file
+        Certificates to trust besides the system's.
+    """
+
+    allow_addresses: tuple[str, ...] = ()
+    timeout_seconds: _Positive = 10.0
+    ca_file: Path | None = None
+
+
+class ApiKeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[api_key]]``: a key given as a file, registered when the hub starts.
+
+    For secrets that are managed elsewhere; others are made by ``hub.keys.add_key`` or ``POST /v1/keys``.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    role: Role
+    key_file: Path
+    site: str | None = None
+
+
+class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of hub.toml, checked; paths are absolute."""
+
+    hub: HubSection
+    site: tuple[SiteSection, ...] = ()
+    webhooks: WebhookSection = WebhookSection()
+    api_key: tuple[ApiKeySettings, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.hub.database_url is None) == (self.hub.database_url_file is None):
+            raise ValueError("[hub] needs either database_url or database_url_file")
+        names = [site.id for site in self.site]
+        if len(set(names)) != len(names):
+            raise ValueError("[[site]] ids must be distinct")
+        for key in self.api_key:
+            if (key.role is Role.SITE) != (key.site is not None):
+                raise ValueError(f"[[api_key]] {key.name}: a key of the role site, and no other, names its site")
+            if key.site is not None and key.site not in names:
+                raise ValueError(f"[[api_key]] {key.name}: there is no [[site]] {key.site}")
+        host, _, port = self.hub.listen.rpartition(":")
+        if not (host and port.isdigit() and int(port) < 65536):
+            raise ValueError("[hub] listen must be host:port")
+
+    @property
+    def host(self) -> str:
+        """Address to listen on."""
+        return self.hub.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Port to listen on; 0 takes a free one."""
+        return int(self.hub.listen.rpartition(":")[2])
+
+    def database_url(self) -> str:
+        """The database's URL, read from its file where it has one; raises `ConfigurationError`."""
+        if self.hub.database_url is not None:
+            return self.hub.database_url
+        path = self.hub.database_url_file
+        assert path is not None  # noqa: S101  checked above
+        return _read(path, "hub.database_url_file").decode().strip()
+
+    def protocol(self) -> SurveillanceProtocol:
+        """The protocol; raises `ConfigurationError`."""
+        return SurveillanceProtocol.load(self.hub.protocol_file)
+
+    def site_keys(self) -> dict[str, Ed25519PublicKey]:
+        """Public key by site; raises `ConfigurationError` for a file that holds something else."""
+        keys = {}
+        for site in self.site:
+            data = _read(site.public_key_file, f"public_key_file of site {site.id}")
+            try:
+                key = load_pem_public_key(data)
+            except (ValueError, UnsupportedAlgorithm) as error:
+                raise ConfigurationError(_not_a_key(site), hint=_KEY_HINT) from error
+            if not isinstance(key, Ed25519PublicKey):
+                raise ConfigurationError(_not_a_key(site), hint=_KEY_HINT)
+            keys[site.id] = key
+        return keys
+
+
+_KEY_HINT = "openssl pkey -in site.key -pubout makes it from the site's signing key"
+
+
+def _not_a_key(site: SiteSection) -> str:
+    return f"{site.public_key_file}: not an Ed25519 public key in PEM form (site {site.id})"
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{what}: {path}: {error.strerror}") from error
+
+
+def load_hub_settings(path: Path | str) -> HubSettings:
+    """Read hub.toml; relative paths in it are relative to its folder.
+
+    Raises `ConfigurationError`, naming the file and the setting, for anything that is missing, unknown or out of
+    range.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(_read(path, "settings").decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from error
+
+    def convert(kind: type, value: Any) -> Any:  # msgspec's hook is typed so
+        if kind is Path or issubclass(kind, Path):
+            return (path.parent / value).absolute()
+        raise NotImplementedError
+
+    try:
+        return msgspec.convert(tables, HubSettings, dec_hook=convert)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{path}: {error}", hint="docs/hub.md lists every setting") from error
