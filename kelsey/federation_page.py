@@ -71,8 +71,16 @@ def _interval(scores: Scores, measure: str, row: int) -> tuple[float, float, flo
 
 
 def _show(interval: tuple[float, float, float]) -> str:
-    point, lower, upper = (("-" if np.isnan(value) else f"{value:.2f}") for value in interval)
+    if np.isnan(interval).all():
+        return "not enough information"
+    point, lower, upper = (_figure(value, 2) for value in interval)
     return f"{point} ({lower} to {upper})"
+
+
+def _figure(value: float, digits: int) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.{digits}f}" if np.isfinite(value) else "∞"
 
 
 def _hub_table(federation: Federation) -> Table:
@@ -88,7 +96,7 @@ def _hub_table(federation: Federation) -> Table:
             reaction,
             first.first_date.isoformat(),
             f"{float(scores['n'][row]):.1f} ± {float(scores['n_sd'][row]):.1f}",
-            f"{float(scores['expected'][row]):.1f}",
+            _figure(float(scores["expected"][row]), 1),
             _show(_interval(scores, "prr", row)),
             _show(_interval(scores, "ror", row)),
             _show(_interval(scores, "ic", row)),
@@ -105,8 +113,8 @@ def _hub_table(federation: Federation) -> Table:
         "Signals of disproportionate reporting at the hub",
         ["drug", "reaction", "first raised", "count ± noise sd", "expected", "PRR (95 %)", "ROR (95 %)", "IC (95 %)"],
         rows,
-        "What the hub raises from noisy releases alone. Intervals include the privacy noise; a dash is “not enough "
-        "information”." + more,
+        "What the hub raises from noisy releases alone. Intervals include the privacy noise; ∞ is a limit "
+        "that the noise leaves open." + more,
         frozenset({"count ± noise sd", "expected"}),
     )
 
