@@ -9,7 +9,7 @@ __all__ = ["fold", "spellings"]
 
 _PARAGRAPH = re.compile(r"\s*\n\s*\n\s*")
 _GLUED_SENTENCE = re.compile(r"(?<=[A-Za-z0-9)])\.(?=[A-Za-z]{2})")
-_LONG_RUN = re.compile(r"\S{100,}")  # no name is as long, and spaCy's tokeniser is quadratic in such runs
+_LONGEST_WORD = 100  # no name has a longer one, and spaCy's tokeniser is quadratic in such runs
 _CHARACTERS = str.maketrans(
     {"-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ; ", "_": " ", "/": " ", "‘": "'", "’": "'", "ʼ": "'"}
     | {"“": '"', "”": '"', "•": " ; ", "·": " ", "\ufffd": " ", "\0": " "}
@@ -42,10 +42,11 @@ def fold(text: str) -> str:
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     if "\n" in text:
         text = _PARAGRAPH.sub(" . ", text)
-    text = " ".join(text.split())
-    if "." in text:
-        text = _GLUED_SENTENCE.sub(". ", text)
-    return _LONG_RUN.sub(" ", text)
+    words = text.split()
+    if len(max(words, key=len, default="")) > _LONGEST_WORD:
+        words = [word for word in words if len(word) <= _LONGEST_WORD]
+    text = " ".join(words)
+    return _GLUED_SENTENCE.sub(". ", text) if "." in text else text
 
 
 def spellings(name: str) -> set[str]:

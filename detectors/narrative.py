@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NarrativeFindings", "NarrativeReader"]
 
-_MOST_STRINGS = 200_000  # words kept by spaCy between narratives; later ones are forgotten after each narrative
+_MOST_WORDS = 100_000  # words of narratives that spaCy keeps; further ones are forgotten with their narrative
 _MOST_CAPITALS = 4
+_CUE = "cue"
 _ASSERTIONS = (  # what the marks mean, the strongest first
     ("negated", Assertion.NEGATED),
     ("hypothetical", Assertion.HYPOTHETICAL),
@@ -41,6 +43,16 @@ _ASSERTIONS = (  # what the marks mean, the strongest first
     ("indication", Assertion.HISTORICAL),
 )
 _PREFERENCE = (Assertion.PRESENT, Assertion.HISTORICAL, Assertion.HYPOTHETICAL, Assertion.NEGATED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a match stands for: a drug, a reaction, a cue of seriousness, or a phrase of context with its action."""
+
+    kind: str
+    name: str
+    is_capitals: bool = False  # only a match in capitals counts
+    action: Action | None = None
 
 
 class NarrativeFindings(msgspec.Struct, frozen=True):
@@ -105,25 +117,25 @@ class NarrativeReader:
         self.max_characters = max_characters
         self._nlp = spacy.blank("en")
         self._matcher = PhraseMatcher(self._nlp.vocab, attr="LOWER")
-        self._names: dict[int, tuple[str, str, bool]] = {}  # kind, preferred name, whether only as capitals
-        self._actions: dict[int, Action] = {}
-        self._cues: dict[int, str] = {}
+        self._entries: dict[int, _Entry] = {}
+        tokenizer: Any = self._nlp.tokenizer
+        tokenizer.max_cache_size = 0  # the names must not fill the cache that is meant for the words of narratives
         words = WordList.load()
         self._scopes = words.scopes
         for kind in TermKind:
             self._add_names(kind, vocabulary.synonyms(kind))
         for phrase, action in words.actions.items():
-            if (key := self._add(f"context {phrase}", {phrase})) is not None:
-                self._actions[key] = action
+            self._add([phrase], _Entry("context", phrase, action=action))
         for cue, phrases in words.cues.items():
-            if (key := self._add(f"cue {cue}", phrases)) is not None:
-                self._cues[key] = cue
+            self._add(phrases, _Entry(_CUE, cue))
+        tokenizer.max_cache_size = _MOST_WORDS
+        self._most_strings = len(self._nlp.vocab.strings) + _MOST_WORDS
 
     def read(self, text: str) -> NarrativeFindings:
         """What `text` names; nothing for an empty one."""
         is_truncated = len(text) > self.max_characters
         folded = fold(text[: self.max_characters])[: 2 * self.max_characters]  # a ligature folds to several letters
-        if len(self._nlp.vocab.strings) > _MOST_STRINGS:
+        if len(self._nlp.vocab.strings) > self._most_strings:
             with self._nlp.memory_zone():
                 mentions = self._mentions(self._nlp.make_doc(folded))
         else:
@@ -138,22 +150,24 @@ class NarrativeReader:
         """Mentions of names and cues, marked by their context."""
         found: list[tuple[int, int, int]] = self._matcher(doc)
         found.sort(key=_longest_first)
+        entries, mentions = self._entries, list[Mention]()
         spans: list[tuple[int, int, Action | Mention]] = []
-        mentions: list[Mention] = []
-        named, cued = _Taken(), _Taken()
+        taken = {False: 0, True: 0}  # tokens held by a longer match, as bits: cues of seriousness compete on their own
+        last: dict[bool, tuple[int, int] | None] = {False: None, True: None}
         for key, start, end in found:
-            if (action := self._actions.get(key)) is not None:
-                if named.take(start, end):
-                    spans.append((start, end, action))
+            entry = entries[key]
+            is_cue = entry.kind == _CUE
+            if entry.is_capitals and not doc[start:end].text.isupper():
                 continue
-            if (cue := self._cues.get(key)) is not None:
-                mention, taken = Mention(start, end, cue, "cue"), cued
+            tokens = ((1 << (end - start)) - 1) << start
+            if taken[is_cue] & tokens and last[is_cue] != (start, end):  # a drug and a reaction may share a name
+                continue
+            taken[is_cue] |= tokens
+            last[is_cue] = (start, end)
+            if entry.action is not None:
+                spans.append((start, end, entry.action))
             else:
-                kind, name, is_capitals = self._names[key]
-                if is_capitals and not doc[start:end].text.isupper():
-                    continue
-                mention, taken = Mention(start, end, name, kind), named
-            if taken.take(start, end):
+                mention = Mention(start, end, entry.name, entry.kind)
                 mentions.append(mention)
                 spans.append((start, end, mention))
         spans.sort(key=_position)
@@ -161,44 +175,33 @@ class NarrativeReader:
         return mentions
 
     def _add_names(self, kind: TermKind, synonyms: Mapping[str, str]) -> None:
-        """Look for every synonym, in its spellings, under its preferred name."""
+        """Look for every synonym, and for its other spellings where these are no synonym of another name."""
         is_mixed_case = any(letter.islower() for synonym in synonyms for letter in synonym)
-        by_name: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
+        capitals: defaultdict[str, set[str]] = defaultdict(set)
+        owner: dict[str, str] = {}
         for synonym, name in synonyms.items():
-            is_capitals = is_mixed_case and len(synonym) <= _MOST_CAPITALS and synonym.isupper()
-            forms = {synonym} if is_capitals or kind is TermKind.DRUG else spellings(synonym.lower())
-            by_name[name, is_capitals] |= forms
-        for (name, is_capitals), forms in by_name.items():
-            if (key := self._add(f"{kind} {is_capitals} {name}", forms)) is not None:
-                self._names[key] = (kind, name, is_capitals)
+            if is_mixed_case and len(synonym) <= _MOST_CAPITALS and synonym.isupper():
+                capitals[name].add(synonym)
+            else:
+                owner[fold(synonym).lower()] = name
+        if kind is TermKind.REACTION:
+            for synonym, name in list(owner.items()):
+                for spelling in sorted(spellings(synonym)):
+                    owner.setdefault(spelling, name)
+        phrases: defaultdict[str, set[str]] = defaultdict(set)
+        for phrase, name in owner.items():
+            phrases[name].add(phrase)
+        for is_capitals, of_name in ((False, phrases), (True, capitals)):
+            for name, forms in of_name.items():
+                self._add(forms, _Entry(kind, name, is_capitals=is_capitals))
 
-    def _add(self, label: str, phrases: Iterable[str]) -> int | None:
-        """Look for `phrases`; the key of their matches, None where no phrase has a letter or sign to look for."""
+    def _add(self, phrases: Iterable[str], entry: _Entry) -> None:
+        """Look for `phrases`; one that folds to nothing is left out."""
         patterns = [self._nlp.make_doc(folded) for phrase in sorted(phrases) if (folded := fold(phrase))]
-        if not patterns:
-            return None
-        self._matcher.add(label, patterns)
-        return int(self._nlp.vocab.strings[label])
-
-
-class _Taken:
-    """Tokens that a match already holds; the same tokens may be taken twice, by a drug and a reaction of one name."""
-
-    __slots__ = ("_spans", "_tokens")
-
-    def __init__(self) -> None:
-        self._tokens: set[int] = set()
-        self._spans: set[tuple[int, int]] = set()
-
-    def take(self, start: int, end: int) -> bool:
-        if (start, end) in self._spans:
-            return True
-        tokens = range(start, end)
-        if not self._tokens.isdisjoint(tokens):
-            return False
-        self._tokens.update(tokens)
-        self._spans.add((start, end))
-        return True
+        if patterns:
+            label = f"{entry.kind} {entry.is_capitals} {entry.name}"
+            self._matcher.add(label, patterns)
+            self._entries[self._nlp.vocab.strings[label]] = entry
 
 
 def _longest_first(match: tuple[int, int, int]) -> tuple[int, int]:
@@ -219,6 +222,8 @@ def _findings(mentions: list[Mention], *, is_truncated: bool) -> NarrativeFindin
     reactions: dict[str, Assertion] = {}
     cues: set[str] = set()
     for mention in mentions:
+        if mention.kind != TermKind.REACTION:
+            mention.marks.discard("indication")  # says what a drug is for, nothing of the drug
         assertion = _assertion(mention)
         if mention.kind == TermKind.REACTION:
             known = reactions.get(mention.name, assertion)
