@@ -127,10 +127,8 @@ class SquareRootFactorisation:
         Raises `ParameterError` where a result could leave 63 bits.
         """
         self._check_rows(increments)
-        if (
-            increments.size
-            and float(np.abs(increments).sum(axis=0, dtype=np.float64).max()) * self.coefficients[0] > 2**62
-        ):
+        mass = np.abs(increments.astype(np.float64)).sum(axis=0).max(initial=0.0)
+        if not mass * self.coefficients[0] < 2**62:
             raise ParameterError("increments are too large: encoded values could leave 63 bits")
         out = np.zeros_like(increments)
         for t in range(len(increments)):

@@ -83,11 +83,15 @@ class LedgerFile:
         self._lock = None if path is None or is_read_only else _lock(path)
         try:
             self._connection = _connect(path, is_read_only=is_read_only)
-            self.head = self.check()
+            try:
+                self.head = self.check()
+            except BaseException:
+                self._connection.close()
+                raise
         except sqlite3.DatabaseError as error:
             self._unlock()
             raise _translated(error) from error
-        except IntegrityError:
+        except BaseException:
             self._unlock()
             raise
 

@@ -21,7 +21,7 @@ _MAXIMUM_CELLS = 1 << 22
 _MAXIMUM_NAME = 512
 _GRID = 1 << 8  # weights are multiples of 2**-8
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+_encoder = msgspec.json.Encoder(order="sorted")
 
 
 class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
