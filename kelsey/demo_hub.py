@@ -33,7 +33,7 @@ def serve_demo(out: Path, *, port: int, announce: Callable[[str], None]) -> None
     finally:
         store.close()
     base = f"http://127.0.0.1:{port}"
-    announce(f"the hub's API: {base}/docs")
+    announce(f"the hub is up; what it can do: {base}/v1/openapi.json")
     announce(f"SDRs: curl -H 'Authorization: Bearer {key.secret}' {base}/v1/sdrs")
     announce("Ctrl-C stops it")
     serve(settings)

@@ -16,7 +16,7 @@ __all__ = ["demo"]
 Examples:
   kelsey demo
   kelsey demo --seed 7 --out var/seven
-  kelsey demo --serve          # then open http://127.0.0.1:8080/docs"""
+  kelsey demo --serve          # the hub stays up on http://127.0.0.1:8080"""
 )
 @click.option("--serve", is_flag=True, help="Leave the hub's API up afterwards, on 127.0.0.1, until Ctrl-C.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port for --serve.")
