@@ -34,7 +34,7 @@ def cells(
     """
     counts = (np.asarray(count, dtype=np.float64) for count in (n, n_drug, n_reaction, n_total))
     both, drug, reaction, total = np.broadcast_arrays(*counts)
-    with np.errstate(invalid="ignore"):  # infinite counts: their differences are NaN, as they should be
+    with np.errstate(invalid="ignore", over="ignore"):  # such counts end as NaN below, as they should
         table = np.stack([both, drug - both, reaction - both, total - drug - reaction + both])
     lowest = table.min(axis=0)
     if has_correction:

@@ -30,8 +30,8 @@ class ExactReportingOddsRatio(IntervalMeasure):
 
     Notes
     -----
-    It solves for every row: some milliseconds each among 20,000 reports, and more among more. It counts whole reports
-    only, so noisy counts have no use for it.
+    It solves for every row: some milliseconds each among 20,000 reports, and more among more. NaN where a margin is 0
+    and where a count is not a whole number, so noisy counts have no use for it.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class ExactReportingOddsRatio(IntervalMeasure):
         scores = np.full((len(arrays), 3), np.nan)
         table = cells(arrays.n, arrays.n_drug, arrays.n_reaction, arrays.n_total, has_correction=False)
         for row, (a, b, c, d) in enumerate(np.stack(table, axis=-1)):
-            if min(a + b, c + d, a + c, b + d) > 0:
+            if min(a + b, c + d, a + c, b + d) > 0 and all(cell.is_integer() for cell in (a, b, c, d)):
                 result = odds_ratio(np.array([[a, b], [c, d]], dtype=np.int64))
                 interval = result.confidence_interval(self.level)
                 scores[row] = result.statistic, interval.low, interval.high

@@ -21,11 +21,11 @@ from detectors.pair_arrays import PairArrays
 
 __all__ = ["CountTable"]
 
-Label = Stratum | tuple[str, ...]
+_Label = Stratum | tuple[str, ...]
 _NO_STRATUM = Stratum()
 
 
-def _label(stratum: Label) -> tuple[str, ...]:
+def _label(stratum: _Label) -> tuple[str, ...]:
     """A stratum as the plain words it is kept under."""
     if isinstance(stratum, Stratum):
         return stratum.sex.value, stratum.age_band.value, stratum.seriousness
@@ -120,21 +120,21 @@ class CountTable:
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def add(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label = _NO_STRATUM) -> None:
+    def add(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
         """Count one report with all combinations of its drugs and reactions; nothing if it lacks either.
 
         Raises `ParameterError`, and changes nothing, if a name is blank or a text stands where a list of them should.
         """
         self._change(drugs, reactions, stratum, 1)
 
-    def remove(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label = _NO_STRATUM) -> None:
+    def remove(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
         """Take one report back: the inverse of `add` with the same arguments.
 
         Raises `ParameterError`, and changes nothing, if the table holds no such report.
         """
         self._change(drugs, reactions, stratum, -1)
 
-    def _change(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label, by: int) -> None:
+    def _change(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label, by: int) -> None:
         if isinstance(drugs, str) or isinstance(reactions, str):
             raise ParameterError("drugs and reactions must be lists of names, not one text")
         if not drugs or not reactions:
@@ -249,7 +249,7 @@ class CountTable:
         drug_names, reaction_names = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
         return PairArrays(drug_names, reaction_names, row, row, n, n_drug, n_reaction, n_total, expected)
 
-    def arrays(self, *, stratum: Label | None = None, stratified: bool = False) -> PairArrays:
+    def arrays(self, *, stratum: _Label | None = None, stratified: bool = False) -> PairArrays:
         """Columns of all pairs with at least one report, sorted by (drug, reaction) by Unicode code point.
 
         Parameters
