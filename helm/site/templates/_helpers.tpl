@@ -82,17 +82,18 @@ affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* Health of a process; the argument is the name of its port. */}}
 {{- define "kelsey.probes" -}}
 startupProbe:
-  httpGet: {path: /healthz, port: metrics}
+  httpGet: {path: /healthz, port: {{ . }}}
   periodSeconds: 5
   failureThreshold: 120
 readinessProbe:
-  httpGet: {path: /readyz, port: metrics}
+  httpGet: {path: /readyz, port: {{ . }}}
   periodSeconds: 10
   timeoutSeconds: 5
 livenessProbe:
-  httpGet: {path: /healthz, port: metrics}
+  httpGet: {path: /healthz, port: {{ . }}}
   periodSeconds: 20
   timeoutSeconds: 5
   failureThreshold: 6

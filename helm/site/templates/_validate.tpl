@@ -2,7 +2,8 @@
 {{- define "kelsey.validate" -}}
 {{- $missing := list -}}
 {{- $v := .Values -}}
-{{- if not $v.site.id }}{{ $missing = append $missing "site.id is empty: give the name under which the hub knows this site" }}{{ end -}}
+{{- if not $v.site.id }}{{ $missing = append $missing "site.id is empty: give the name under which the hub knows this site" }}
+{{- else if not (regexMatch "^[a-z0-9][a-z0-9-]{0,62}$" $v.site.id) }}{{ $missing = append $missing (printf "site.id is %q: use lower case letters, digits and dashes, at most 63" $v.site.id) }}{{ end -}}
 {{- if not $v.site.existingSecret }}{{ $missing = append $missing "site.existingSecret is empty: name the Secret with the pseudonym key and the signing key (docs/operations.md, step 2)" }}{{ end -}}
 {{- if not $v.kafka.bootstrap }}{{ $missing = append $missing "kafka.bootstrap is empty: give host:port of the site's Kafka" }}{{ end -}}
 {{- if and (include "kelsey.kafkaSecretKeys" .) (not $v.kafka.existingSecret) }}{{ $missing = append $missing (printf "kafka.existingSecret is empty: securityProtocol %s needs a Secret with %s" $v.kafka.securityProtocol (include "kelsey.kafkaSecretKeys" .)) }}{{ end -}}
@@ -14,6 +15,11 @@
 {{- range $v.sources }}
 {{- if has .name $names }}{{ $missing = append $missing (printf "sources: the name %s is there twice; it is part of every case key" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
+{{- end -}}
+{{- range $role := list "connector" "worker" "gate" }}
+{{- range (index $v $role).extraVolumes }}
+{{- if hasKey . "hostPath" }}{{ $missing = append $missing (printf "%s.extraVolumes: %s is a hostPath, which restricted pod security forbids: use a persistentVolumeClaim" $role .name) }}{{ end -}}
+{{- end -}}
 {{- end -}}
 {{- if $v.gate.enabled -}}
 {{- if not $v.site.protocol.existingConfigMap }}{{ $missing = append $missing "site.protocol.existingConfigMap is empty: the gate releases only under a protocol you have accepted; set gate.enabled=false to count without releasing" }}{{ end -}}
