@@ -20,8 +20,8 @@ from hub.errors import WebhookAddressRefused
 
 __all__ = ["AddressGuard", "CheckedAddress", "Resolver", "resolve"]
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+_Address = IPv4Address | IPv6Address
+_Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -109,7 +109,7 @@ class AddressGuard:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return CheckedAddress(parts.scheme, host, port, path, addresses[0])
 
-    def _is_allowed(self, address: Address) -> bool:
+    def _is_allowed(self, address: _Address) -> bool:
         return any(address.version == network.version and address in network for network in self._allowed)
 
 
@@ -130,7 +130,7 @@ def _split(url: str) -> tuple[SplitResult, int]:
     return parts, port or (443 if parts.scheme == "https" else 80)
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: _Address) -> bool:
     """Whether an address, and every address wrapped in it, belongs to the public internet."""
     if isinstance(address, IPv6Address):
         wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]

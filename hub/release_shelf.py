@@ -17,8 +17,6 @@ from privacy.release import Release
 
 __all__ = ["ReleaseShelf", "StoredRelease"]
 
-Tables = Mapping[str, NDArray[np.int64]]
-
 
 class StoredRelease(msgspec.Struct, frozen=True):
     """What is needed to tell a replay from a conflict."""

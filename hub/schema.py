@@ -27,7 +27,27 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["APPEND_ONLY", "MEASURES", "SCHEMA_VERSION", "UtcDateTime", "metadata"]
+__all__ = [
+    "APPEND_ONLY",
+    "MEASURES",
+    "SCHEMA_VERSION",
+    "UtcDateTime",
+    "api_key",
+    "delivery",
+    "evaluation",
+    "event",
+    "event_counter",
+    "metadata",
+    "pair_of_interest",
+    "pair_statistic",
+    "refusal",
+    "release",
+    "release_vector",
+    "schema_version",
+    "sdr",
+    "sdr_transition",
+    "subscription",
+]
 
 SCHEMA_VERSION = 1
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 __all__ = ["cell_count_interval", "relative_rate_interval"]
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 
 _HALVINGS = 44  # of a bracket: 2^-44, below the rounding of what is printed from it
 _CHUNK = 8192  # cells worked on at once: their arrays stay in the processor's cache
 
 
 def relative_rate_interval(
-    count: Array, expected: Array, *, count_variance: float, expected_variance: Array, quantile: float
-) -> tuple[Array, Array]:
+    count: _Array, expected: _Array, *, count_variance: float, expected_variance: _Array, quantile: float
+) -> tuple[_Array, _Array]:
     r"""Rates :math:`r \ge 0` that a noisy count is compatible with: :math:`|y - rE| \le z\sqrt{rE + s^2 + r^2 v_E}`.
 
     Parameters
@@ -55,8 +55,8 @@ def relative_rate_interval(
 
 
 def _spread(
-    cell: Array, n_drug: Array, n_reaction: Array, n_total: float, variances: tuple[float, float, float, float]
-) -> Array:
+    cell: _Array, n_drug: _Array, n_reaction: _Array, n_total: float, variances: tuple[float, float, float, float]
+) -> _Array:
     """Standard deviation of the noisy count about a hypothetical true one, the margins' noise carried along.
 
     With g = 1/a + 1/b + 1/c + 1/d this is sqrt(1/g + s2 + ((1/b + 1/d)/g)^2 v1 + ((1/c + 1/d)/g)^2 v2
@@ -75,17 +75,17 @@ def _spread(
 
 
 def _bisect(
-    count: Array,
-    n_drug: Array,
-    n_reaction: Array,
+    count: _Array,
+    n_drug: _Array,
+    n_reaction: _Array,
     n_total: float,
     variances: tuple[float, float, float, float],
     quantile: float,
-) -> tuple[Array, Array]:
+) -> tuple[_Array, _Array]:
     smallest = np.maximum(n_drug + n_reaction - n_total, 0.0)
     largest = np.minimum(n_drug, n_reaction)
 
-    def excess(cell: Array, sign: float) -> Array:
+    def excess(cell: _Array, sign: float) -> _Array:
         """Above 0 where `cell` lies outside the interval on the side of `sign`."""
         return sign * (cell - count) - quantile * _spread(cell, n_drug, n_reaction, n_total, variances)
 
@@ -108,14 +108,14 @@ def _bisect(
 
 
 def cell_count_interval(
-    count: Array,
-    n_drug: Array,
-    n_reaction: Array,
+    count: _Array,
+    n_drug: _Array,
+    n_reaction: _Array,
     n_total: float,
     *,
     variances: tuple[float, float, float, float],
     quantile: float,
-) -> tuple[Array, Array]:
+) -> tuple[_Array, _Array]:
     r"""True counts :math:`a` that a noisy count is compatible with, the margins given (Cornfield).
 
     The acceptance region is :math:`|y - a| \le z \sqrt{V(a)}`, with the conditional variance of the cell, the noise

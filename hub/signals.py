@@ -20,7 +20,7 @@ from hub.store import HubStore
 
 __all__ = ["Candidate", "SignalBook"]
 
-HUB_ACTOR = "hub"
+_HUB_ACTOR = "hub"
 _MAXIMUM_REASON = 2000
 
 
@@ -74,7 +74,7 @@ class SignalBook:
                 first_epoch=epoch, first_date=epoch_end, last_epoch=epoch, raised_at=at, statistic=item.statistic,
             )  # fmt: skip
             step = SdrTransition(
-                sdr_id=identity, sequence=1, from_state=None, to_state=SdrState.RAISED, actor=HUB_ACTOR,
+                sdr_id=identity, sequence=1, from_state=None, to_state=SdrState.RAISED, actor=_HUB_ACTOR,
                 reason=f"rule {item.rule} in epoch {epoch}", at=at,
             )  # fmt: skip
             raised.append(sdr)

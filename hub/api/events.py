@@ -16,7 +16,7 @@ from hub.api.problems import ProblemError
 from hub.cloud_event import encode_cloud_event
 from hub.event_log import EventLog, SdrEvent
 
-__all__ = ["router"]
+__all__ = ["router", "stream_events"]
 
 router = APIRouter(prefix="/v1", tags=["events"])
 

@@ -10,7 +10,7 @@ from hub.api.context import Context
 from hub.api.models import KeyModel, KeyRequest, NewKeyModel, Problem, model_of
 from hub.keys import add_key, list_keys, revoke_key
 
-__all__ = ["router"]
+__all__ = ["delete_key", "get_keys", "post_key", "router"]
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 

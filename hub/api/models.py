@@ -202,9 +202,9 @@ class NewKeyModel(KeyModel):
     secret: str
 
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 
-def model_of(kind: type[ModelT], value: Any, **more: Any) -> ModelT:
+def model_of(kind: type[_ModelT], value: Any, **more: Any) -> _ModelT:
     """A msgspec struct of the hub as the interface shows it; fields the model lacks stay inside."""
     return kind.model_validate({**msgspec.to_builtins(value), **more})

@@ -12,7 +12,7 @@ from hub.api.access import ReadingKey
 from hub.api.context import Context
 from hub.status import store_status
 
-__all__ = ["router"]
+__all__ = ["get_status", "healthz", "metrics", "readyz", "router"]
 
 router = APIRouter(tags=["operations"])
 

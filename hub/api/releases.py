@@ -12,7 +12,7 @@ from hub.errors import ReleaseRefused
 from hub.reasons import RefusalReason
 from privacy.release import maximum_release_bytes
 
-__all__ = ["router"]
+__all__ = ["get_protocol", "post_release", "router"]
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 

@@ -26,7 +26,7 @@ from hub.api.models import (
 )
 from hub.lifecycle import SdrState
 
-__all__ = ["router"]
+__all__ = ["get_pair", "get_sdr", "list_sdrs", "post_transition", "router"]
 
 router = APIRouter(prefix="/v1", tags=["sdrs"])
 

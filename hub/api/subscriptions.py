@@ -21,7 +21,14 @@ from hub.api.models import (
 from hub.keys import ApiKey
 from hub.roles import Role
 
-__all__ = ["router"]
+__all__ = [
+    "delete_subscription",
+    "get_subscription",
+    "list_deliveries",
+    "list_subscriptions",
+    "post_subscription",
+    "router",
+]
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
