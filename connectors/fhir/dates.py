@@ -39,14 +39,12 @@ def earliest(value: str, path: str) -> datetime:
 def instant(value: str, path: str) -> datetime:
     """A FHIR instant in UTC; raises `RecordError` (invalid-date) where date, time or zone is missing or impossible."""
     try:
-        moment = datetime.fromisoformat(_DOTTED_ZONE.sub(r"\1:\2", value))
-        if "T" not in value or moment.tzinfo is None:
-            raise RecordError(DeadLetterReason.INVALID_DATE, path)
-        return moment.astimezone(UTC)
+        moment = datetime.fromisoformat(_DOTTED_ZONE.sub(r"\1:\2", value) if value[-3:-2] == "." else value)
+        if "T" in value and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        if isinstance(error, RecordError):
-            raise
         raise RecordError(DeadLetterReason.INVALID_DATE, path) from error
+    raise RecordError(DeadLetterReason.INVALID_DATE, path)
 
 
 def refuse_future(moment: datetime, *, received_at: datetime, path: str) -> None:

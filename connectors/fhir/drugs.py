@@ -77,9 +77,6 @@ class DrugReader:
         Only what resolves counts; nothing here is missed when it does not. `mitigatingAction` treats the event and
         `preventiveAction` was to avert it: neither is a drug the patient had before.
         """
-        kept = (self.was_not_given, self.is_circular, self.is_unresolved)
-        suspects = {(drug.codes, drug.text) for drug in self.drugs}
-        self._role = DrugRole.CONCOMITANT
         found = [
             item_of(holder, "itemReference")
             for element in ("supportingInfo", "contributingFactor")
@@ -88,6 +85,11 @@ class DrugReader:
         found += objects(event.get("subjectMedicalHistory"), "subjectMedicalHistory")
         for name in ("supporting-info", "contributing-factor"):
             found += [item_of(part, "valueReference") for part in extensions.parts(name, "item")]
+        if not found:
+            return
+        kept = (self.was_not_given, self.is_circular, self.is_unresolved)
+        suspects = {(drug.codes, drug.text) for drug in self.drugs}
+        self._role = DrugRole.CONCOMITANT
         for reference in found:
             if reference and reference_type(reference) in DRUG_TYPES and reference.get("reference"):
                 self._item(reference, event, is_display_enough=False)

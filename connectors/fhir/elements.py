@@ -35,8 +35,12 @@ def objects(value: Any, path: str) -> Sequence[FhirObject]:
         return _NOTHING
     if isinstance(value, dict):
         return (value,)
-    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return value
+    if isinstance(value, list):
+        for item in value:
+            if not isinstance(item, dict):
+                break
+        else:
+            return value
     raise RecordError(DeadLetterReason.INVALID_STRUCTURE, f"{path} must hold objects")
 
 

@@ -22,7 +22,6 @@ MAXIMUM_NARRATIVE_CHARACTERS = 1 << 20
 """Longest narrative that is read, in characters; a longer one makes the record oversized."""
 
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next bracket, so its time is linear in the text
-_BLANKS = re.compile(r"[ \t\r\f\v\xa0]+")
 
 
 def plain_text(markup: str) -> str:
@@ -31,7 +30,9 @@ def plain_text(markup: str) -> str:
         markup = _TAG.sub(" ", markup)
     if "&" in markup:
         markup = html.unescape(markup)
-    return "\n".join(line for part in markup.split("\n") if (line := _BLANKS.sub(" ", part).strip()))
+    if "\n" not in markup:
+        return " ".join(markup.split())
+    return "\n".join(line for part in markup.split("\n") if (line := " ".join(part.split())))
 
 
 def read_narrative(event: FhirObject, extensions: Extensions, resolver: Resolver) -> str:
