@@ -37,8 +37,12 @@ class BookChanges:
     stale
         Current versions of cases of which an older version came by; the shell writes these into the case log again so
         that its last word on a case is its newest.
+    exhausted
+        Of the patients in `accounts`, those whose wallet is spent now.
     blocked
         Operations that a patient's wallet no longer paid for.
+    live
+        By how many the number of live cases changes.
     """
 
     cases: dict[str, Case] = field(default_factory=dict)
@@ -47,7 +51,9 @@ class BookChanges:
     table: list[TableChange] = field(default_factory=list)
     first_seen: list[Case] = field(default_factory=list)
     stale: list[Case] = field(default_factory=list)
+    exhausted: set[str] = field(default_factory=set)
     blocked: int = 0
+    live: int = 0
 
 
 class Casebook:
@@ -84,6 +90,7 @@ class Casebook:
                     changes.stale.append(old)
                 continue
             changes.cases[key] = case
+            changes.live += int(not case.is_nullified) - int(old is not None and not old.is_nullified)
             if old is None and not case.is_nullified:
                 changes.first_seen.append(case)
             self._replace(changes, accounts, old, case)
@@ -136,6 +143,8 @@ class Casebook:
         account = changes.accounts.get(patient, accounts.get(patient, _NEW))
         outcome = contribute(account, added=added, removed=removed, policy=policy, salt=patient.encode())
         changes.accounts[patient] = outcome.account
+        if outcome.account.is_exhausted(policy):
+            changes.exhausted.add(patient)
         changes.operations += [(operation.cell, operation.weight) for operation in outcome.operations]
         changes.blocked += outcome.blocked
 

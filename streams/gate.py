@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import IntegrityError, ParameterError
 from privacy.accounting import epsilon_from_mu
-from privacy.ledger import BudgetLedger, BudgetSpentError, ReleaseState
+from privacy.ledger import BudgetLedger
+from privacy.ledger_entry import BudgetSpentError, ReleaseState
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, open_release, seal_release
 from privacy.release_spec import MICRO, ReleaseSpec

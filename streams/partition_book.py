@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from cases import Case, ConfigurationError
 from detectors.table import CountTable
 from privacy.protocol import SurveillanceProtocol
-from privacy.wallet import WalletPolicy
 from streams.casebook import BookChanges, Casebook
 from streams.epoch import EpochPart
 from streams.online_models import OnlineModels
@@ -49,6 +48,7 @@ class PartitionBook:
         self.protocol = protocol
         self.table = CountTable()
         self.models = OnlineModels()
+        self.live_count = 0
         self._is_learning = is_learning
         self._casebook = Casebook(protocol)
         self._bind()
@@ -70,6 +70,7 @@ class PartitionBook:
         if changes.book.blocked:
             changes.counters = {**changes.counters, _BLOCKED: changes.book.blocked}
         self.store.commit(changes, position)
+        self.live_count += changes.book.live
         for change in changes.book.table:
             change.apply_to(self.table)
         if self._is_learning:
@@ -107,12 +108,7 @@ class PartitionBook:
 
     def wallet_summary(self) -> WalletSummary:
         """How many patients have wallets, how many of those are spent, and what could not be contributed."""
-        patients = exhausted = 0
-        if self.protocol is not None:
-            policy = wallet_policy(self.protocol)
-            for account in self.store.accounts():
-                patients += 1
-                exhausted += account.is_exhausted(policy)
+        patients, exhausted = self.store.account_counts()
         return WalletSummary(
             patients=patients,
             exhausted=exhausted,
@@ -144,11 +140,7 @@ class PartitionBook:
             self.models, place = OnlineModels.load(self.store)
         for seen, case in self.store.live_cases():
             contribution = self._casebook.contribution(case)
+            self.live_count += 1
             self.table.add(contribution.drugs, contribution.reactions, case.stratum)
             if self._is_learning and seen > place:
                 self.models.learn(case, contribution)
-
-
-def wallet_policy(protocol: SurveillanceProtocol) -> WalletPolicy:
-    """The wallet of a protocol."""
-    return WalletPolicy(capacity=protocol.wallet_capacity, operation_limit=protocol.wallet_operations)

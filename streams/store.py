@@ -47,7 +47,8 @@ CREATE TABLE case_index (key TEXT PRIMARY KEY, version BLOB NOT NULL, patient TE
                          digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE case_log (applied INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL,
                        is_live INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE account (patient TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE account (patient TEXT PRIMARY KEY, is_exhausted INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX exhausted_account ON account (patient) WHERE is_exhausted;
 CREATE TABLE operation (id INTEGER PRIMARY KEY AUTOINCREMENT, cell INTEGER NOT NULL, weight INTEGER NOT NULL);
 CREATE TABLE part (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, is_sent INTEGER NOT NULL);
 CREATE TABLE letter (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
@@ -148,10 +149,11 @@ class PartitionStore:
         )
         return {patient: decode_account(body) for patient, body in rows}
 
-    def accounts(self) -> Iterator[Account]:
-        """All wallets."""
-        for (body,) in self._db.execute("SELECT body FROM account"):
-            yield decode_account(body)
+    def account_counts(self) -> tuple[int, int]:
+        """Number of wallets, and of those that are spent."""
+        (wallets,) = self._db.execute("SELECT COUNT(*) FROM account").fetchone()
+        (exhausted,) = self._db.execute("SELECT COUNT(*) FROM account WHERE is_exhausted").fetchone()
+        return int(wallets), int(exhausted)
 
     def live_cases(self) -> Iterator[tuple[int, Case]]:
         """Live cases in the order they were applied, each with the place in the log it was first seen at."""
@@ -274,7 +276,10 @@ class PartitionStore:
             ),
         )
         self._db.executemany(
-            "INSERT OR REPLACE INTO account VALUES (?, ?)",
-            ((patient, encode_account(account)) for patient, account in book.accounts.items()),
+            "INSERT OR REPLACE INTO account VALUES (?, ?, ?)",
+            (
+                (patient, patient in book.exhausted, encode_account(account))
+                for patient, account in book.accounts.items()
+            ),
         )
         self._db.executemany("INSERT INTO operation (cell, weight) VALUES (?, ?)", book.operations)
