@@ -151,7 +151,7 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         """The protocol in `data`; raises `ConfigurationError`, naming the field, where it is not one."""
         try:
             return msgspec.json.decode(data, type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigurationError(f"not a surveillance protocol of schema version 1: {error}") from error
 
     @classmethod

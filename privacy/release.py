@@ -42,6 +42,7 @@ __all__ = [
 TABLES = ("pair", "drug", "reaction")
 _SITE = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 _HASH = r"^[0-9a-f]{64}\Z"
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DOMAIN = b"kelsey.release/1\n"  # what a signature signs starts with it, so that it can mean nothing else
 
 
@@ -158,7 +159,7 @@ def peek_site(data: bytes, *, protocol: SurveillanceProtocol) -> str:
     _check_size(data, protocol)
     try:
         return msgspec.json.decode(data, type=_HeadLine).release.site
-    except msgspec.DecodeError:  # its text may repeat what the line holds
+    except _UNREADABLE:  # its text may repeat what the line holds
         raise ReleaseError(ReleaseFault.MALFORMED, "a release must be a JSON object that names its site") from None
 
 
@@ -172,7 +173,7 @@ def open_release(data: bytes, *, public_key: Ed25519PublicKey, protocol: Surveil
     _check_size(data, protocol)
     try:
         line = msgspec.json.decode(data, type=_Line)
-    except msgspec.DecodeError:  # its text may repeat what the line holds
+    except _UNREADABLE:  # its text may repeat what the line holds
         raise ReleaseError(ReleaseFault.MALFORMED, "not a release of schema kelsey.release/1") from None
     if msgspec.json.encode(line) != data:
         raise ReleaseError(ReleaseFault.MALFORMED, "not in canonical form")

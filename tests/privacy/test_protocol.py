@@ -62,6 +62,9 @@ def test_written_and_read_back_it_is_the_same(tmp_path: Path) -> None:
 def test_a_wrong_file_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         SurveillanceProtocol.load(tmp_path / "missing.json")
+    (tmp_path / "binary.json").write_bytes(b'{"name":"\xff"}')
+    with pytest.raises(ConfigurationError, match="schema version 1"):
+        SurveillanceProtocol.load(tmp_path / "binary.json")
     document = json.loads(protocol().encode())
     for change, message in (
         ({"epsilon": 0}, "epsilon"),
