@@ -1,0 +1,87 @@
+"""The settings files the charts write are those the programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.settings import load_hub_settings
+from streams.settings import load_site_settings
+from tests.helm.charts import CI, Manifest, containers, objects, pod_specs, values_of
+
+_CONFIG = "/etc/kelsey/config"
+
+
+def _write(manifests: tuple[Manifest, ...], name: str, folder: Path) -> Path:
+    data = next(m for m in manifests if m["kind"] == "ConfigMap" and name in m["data"])["data"]
+    for key, text in data.items():
+        (folder / key).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+@pytest.mark.parametrize("name", [name for chart, name in CI if chart == "site"])
+def test_site_settings_are_accepted_and_say_what_the_values_say(name: str, tmp_path: Path) -> None:
+    values = values_of("site", name)
+    settings = load_site_settings(_write(objects("site", name), "site.toml", tmp_path))
+    assert settings.site.id == values["site"]["id"]
+    kafka = settings.require_kafka()
+    assert kafka.bootstrap == values["kafka"]["bootstrap"]
+    assert kafka.security_protocol == values["kafka"].get("securityProtocol", "SASL_SSL")
+    assert [source.name for source in settings.sources] == [source["name"] for source in values["sources"]]
+    assert (settings.hub is not None) is values.get("gate", {}).get("enabled", True)
+    if settings.hub is not None:
+        assert settings.hub.url == values["hub"]["url"]
+
+
+@pytest.mark.parametrize("name", [name for chart, name in CI if chart == "hub"])
+def test_hub_settings_are_accepted_and_hold_the_sites_keys(name: str, tmp_path: Path) -> None:
+    values = values_of("hub", name)
+    path = _write(objects("hub", name), "hub.toml", tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace(_CONFIG, str(tmp_path)), encoding="utf-8")
+    settings = load_hub_settings(path)
+    assert set(settings.site_keys()) == {site["id"] for site in values["sites"]}
+    assert settings.hub.public_url == values["hub"]["publicUrl"]
+    assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+
+
+@pytest.mark.parametrize(("chart", "name"), CI)
+def test_every_file_the_settings_name_is_mounted_where_it_is_read(chart: str, name: str) -> None:
+    manifests = objects(chart, name)
+    text = next(t for m in manifests if m["kind"] == "ConfigMap" for k, t in m["data"].items() if k == f"{chart}.toml")
+    named = {word.strip('",[]') for word in text.split() if word.strip('",[]').startswith(("/etc/kelsey", "/var"))}
+    mounted: set[str] = set()
+    for _, _, spec in pod_specs(manifests):
+        for container in containers(spec):
+            for mount in container.get("volumeMounts", ()):
+                volume = next((v for v in spec.get("volumes", ()) if v["name"] == mount["name"]), None)
+                mounted |= {mount["mountPath"], *(f"{mount['mountPath']}/{key}" for key in _keys(volume, manifests))}
+    lost = {path for path in named if path not in mounted and str(Path(path).parent) not in mounted}
+    assert lost == set()
+
+
+@pytest.mark.parametrize(("chart", "name"), CI)
+def test_pods_run_commands_that_exist(chart: str, name: str) -> None:
+    from click.testing import CliRunner
+
+    from kelsey.cli import cli
+
+    for pod, _, spec in pod_specs(objects(chart, name)):
+        for container in containers(spec):
+            if "command" not in container:  # else it is not the image's entry point that runs
+                words = [word for word in container["args"] if not word.startswith("/")]
+                done = CliRunner().invoke(cli, [*words[:2], "--help"])
+                assert done.exit_code == 0, pod
+                assert all(word in done.output for word in words[2:]), pod
+
+
+def _keys(volume: Manifest | None, manifests: tuple[Manifest, ...]) -> list[str]:
+    if volume is None or not {"secret", "configMap"} & volume.keys():
+        return []
+    if "secret" in volume:
+        return [item["path"] for item in volume["secret"]["items"]]
+    found: Any = [
+        m for m in manifests if m["kind"] == "ConfigMap" and m["metadata"]["name"] == volume["configMap"]["name"]
+    ]
+    return [key for m in found for key in m["data"]]
