@@ -107,12 +107,16 @@ def _digest(folder: Path) -> str:
 
 
 def _run(command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    """Run without a word; what it said is shown if it fails."""
     try:
-        subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError as error:
         raise InstallError(f"{command[0]} is not installed") from error
-    except subprocess.CalledProcessError as error:
-        raise InstallError(f"`{' '.join(command)}` ended with exit code {error.returncode}") from error
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise InstallError(f"`{' '.join(command)}` ended with exit code {done.returncode}")
 
 
 def _say(line: str) -> None:
