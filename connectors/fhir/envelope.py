@@ -142,7 +142,8 @@ def open_bundle(body: bytes) -> Envelope:
 def deletion_of(entry: Entry) -> Deletion | None:
     """What a history or transaction entry deletes, None where it deletes nothing.
 
-    Raises `RecordError` (invalid-structure) for a conditional deletion, which names no resource.
+    A conditional deletion of another type has no id. Raises `RecordError` (invalid-structure) for a conditional
+    deletion of AdverseEvents, which does not say which.
     """
     if entry.request is None or entry.request.method.upper() != "DELETE":
         return None
@@ -150,7 +151,10 @@ def deletion_of(entry: Entry) -> Deletion | None:
     if parts is None:
         parts = split_reference(entry.fullUrl)
     if parts is None:
-        raise RecordError(DeadLetterReason.INVALID_STRUCTURE, "a deletion that names no resource")
+        condition = entry.request.url.strip("/").partition("?")[0]
+        if condition in ("", "AdverseEvent"):
+            raise RecordError(DeadLetterReason.INVALID_STRUCTURE, "a deletion that names no resource")
+        parts = ("", condition, "", "")
     _, kind, logical_id, version = parts
     etag = (entry.response.etag or "") if entry.response else ""
     moment = (entry.response.lastModified or "") if entry.response else ""

@@ -83,7 +83,8 @@ def _references(node: Any, nesting: int) -> Iterator[FhirObject]:
         if literal[:1] != "#" and _is_followed(node):
             yield node
         return
-    if isinstance(node.get("identifier"), dict) and node.get("type") in CONTEXT_TYPES:  # a logical reference
+    kind = node.get("type")
+    if isinstance(kind, str) and kind in CONTEXT_TYPES and isinstance(node.get("identifier"), dict):  # a logical one
         yield node
         return
     if isinstance(node.get("url"), str) and "contentType" in node:  # an attachment kept as a Binary

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from cases import DeadLetterReason, IgnoreReason, RawRecord, RecordError
 from connectors.fhir.elements import FhirObject
-from connectors.fhir.envelope import Entry, Header, deletion_of, open_bundle, open_header
+from connectors.fhir.envelope import Deletion, Entry, Header, deletion_of, open_bundle, open_header
 from connectors.fhir.gathering import Found, gather, wrap
 from connectors.fhir.resolver import split_reference
 from connectors.fhir.resource_types import CONTEXT_TYPES, RESOURCE_TYPES, ignore_reason
@@ -25,7 +25,7 @@ Outcome = RawRecord | str
 class _Scope:
     """What the entries of one Bundle mean to each other."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry]) -> None:
         self.by_url: dict[str, Found] = {}
         self._by_key: dict[str, Found] = {}
         for entry in entries:
@@ -106,47 +106,59 @@ class Unpacker:
         )
 
     def _bundle(self, body: bytes, *, received_at: datetime, position: str, depth: int) -> Iterator[Outcome]:
-        bundle = open_bundle(body)
-        if not bundle.entry:
+        entries = open_bundle(body).entry
+        if not entries:
             yield IgnoreReason.NOT_ADVERSE_EVENT
-        scope = _Scope(bundle.entry)
-        for number, entry in enumerate(bundle.entry):
+        yield from self.unpack_entries(entries, entries, received_at=received_at, position=position, depth=depth)
+
+    def unpack_entries(
+        self, entries: Sequence[Entry], among: Sequence[Entry], *, received_at: datetime, position: str, depth: int = 0
+    ) -> Iterator[Outcome]:
+        """The outcomes of some `entries` of a Bundle, whose references may mean anything `among` all of it."""
+        scope = _Scope(among)
+        for number, entry in enumerate(entries):
             where = f"{position}#{number}"
-            inner = bytes(entry.resource)
             try:
-                deletion = deletion_of(entry)
-                if deletion is not None:
-                    if deletion.kind == "AdverseEvent":
-                        yield RawRecord(
-                            source=self._source,
-                            record_id=deletion.logical_id,
-                            format="fhir",
-                            payload=b"",
-                            received_at=received_at,
-                            is_deleted=True,
-                            version_id=deletion.version_id,
-                            updated_at=deletion.updated_at,
-                            position=where,
-                        )
-                    else:
-                        yield ignore_reason(deletion.kind)
-                    continue
-                if not inner:
-                    yield IgnoreReason.NOT_ADVERSE_EVENT
-                    continue
-                header = open_header(inner)
-                if header.kind == "AdverseEvent":
-                    event = Found("", entry.fullUrl, inner)
-                    record = self._record(header, event, scope, received_at=received_at, position=where)
-                    yield record
-                elif header.kind == "Bundle" and depth < _MAXIMUM_BUNDLE_DEPTH:
-                    yield from self.unpack(inner, received_at=received_at, position=where, depth=depth + 1)
-                elif header.kind in RESOURCE_TYPES:
-                    yield ignore_reason(header.kind)
-                else:
-                    raise RecordError(DeadLetterReason.WRONG_RESOURCE_TYPE, "resourceType")
+                yield from self._entry(entry, scope, received_at=received_at, position=where, depth=depth)
             except RecordError as error:
-                yield self.fault(inner, error.reason, received_at=received_at, position=where)
+                yield self.fault(bytes(entry.resource), error.reason, received_at=received_at, position=where)
+
+    def _entry(
+        self, entry: Entry, scope: _Scope, *, received_at: datetime, position: str, depth: int
+    ) -> Iterator[Outcome]:
+        deletion = deletion_of(entry)
+        if deletion is not None:
+            is_ours = deletion.kind == "AdverseEvent"
+            gone = self._deleted(deletion, received_at=received_at, position=position)
+            yield gone if is_ours else ignore_reason(deletion.kind)
+            return
+        inner = bytes(entry.resource)
+        if not inner:
+            yield IgnoreReason.NOT_ADVERSE_EVENT
+            return
+        header = open_header(inner)
+        if header.kind == "AdverseEvent":
+            event = Found("", entry.fullUrl, inner)
+            yield self._record(header, event, scope, received_at=received_at, position=position)
+        elif header.kind == "Bundle" and depth < _MAXIMUM_BUNDLE_DEPTH:
+            yield from self.unpack(inner, received_at=received_at, position=position, depth=depth + 1)
+        elif header.kind in RESOURCE_TYPES:
+            yield ignore_reason(header.kind)
+        else:
+            raise RecordError(DeadLetterReason.WRONG_RESOURCE_TYPE, "resourceType")
+
+    def _deleted(self, deletion: Deletion, *, received_at: datetime, position: str) -> RawRecord:
+        return RawRecord(
+            source=self._source,
+            record_id=deletion.logical_id,
+            format="fhir",
+            payload=b"",
+            received_at=received_at,
+            is_deleted=True,
+            version_id=deletion.version_id,
+            updated_at=deletion.updated_at,
+            position=position,
+        )
 
     def _record(
         self, header: Header, event: Found, scope: _Scope, *, received_at: datetime, position: str
