@@ -21,7 +21,7 @@ class CursorStore:
     Parameters
     ----------
     path
-        The file; None keeps it in memory.
+        The file; None keeps it in memory. For one thread; another opens the file itself.
     """
 
     def __init__(self, path: Path | None) -> None:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from math import sqrt
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import IntegrityError, ParameterError
@@ -170,18 +171,7 @@ class Gate:
 
     def budget(self) -> Budget:
         """How the budget of the era stands."""
-        spent = self._ledger.spent(self.protocol.era)
-        mu = sqrt(spent / MICRO)
-        return Budget(
-            era=self.protocol.era,
-            mu_spent=mu,
-            epsilon_spent=epsilon_from_mu(mu, self.protocol.delta) if spent else 0.0,
-            epsilon_limit=self.protocol.epsilon,
-            delta=self.protocol.delta,
-            epochs_released=self._sealed,
-            epochs_planned=self.protocol.calendar.count,
-            is_exhausted=self._is_exhausted,
-        )
+        return msgspec.structs.replace(budget_of(self._ledger, self.protocol), is_exhausted=self._is_exhausted)
 
     def releases(self) -> dict[str, int]:
         """Number of epochs in each state of the ledger."""
@@ -195,3 +185,19 @@ class Gate:
         """Close store and ledger."""
         self._store.close()
         self._ledger.close()
+
+
+def budget_of(ledger: BudgetLedger, protocol: SurveillanceProtocol) -> Budget:
+    """How the budget of a protocol's era stands by its ledger."""
+    entries = [entry for entry in ledger.entries() if entry.era == protocol.era]
+    spent = sum(entry.cost for entry in entries)
+    mu = sqrt(spent / MICRO)
+    return Budget(
+        era=protocol.era,
+        mu_spent=mu,
+        epsilon_spent=epsilon_from_mu(mu, protocol.delta) if spent else 0.0,
+        epsilon_limit=protocol.epsilon,
+        delta=protocol.delta,
+        epochs_released=sum(entry.state is not ReleaseState.RESERVED for entry in entries),
+        epochs_planned=protocol.calendar.count,
+    )

@@ -108,13 +108,7 @@ class PartitionBook:
 
     def wallet_summary(self) -> WalletSummary:
         """How many patients have wallets, how many of those are spent, and what could not be contributed."""
-        patients, exhausted = self.store.account_counts()
-        return WalletSummary(
-            patients=patients,
-            exhausted=exhausted,
-            blocked_operations=self.store.counters().get(_BLOCKED, 0),
-            pending_operations=self.store.pending_count(),
-        )
+        return wallet_summary(self.store)
 
     def save_models(self) -> None:
         """Keep the models' state, so that the next start learns only what came since."""
@@ -144,3 +138,14 @@ class PartitionBook:
             self.table.add(contribution.drugs, contribution.reactions, case.stratum)
             if self._is_learning and seen > place:
                 self.models.learn(case, contribution)
+
+
+def wallet_summary(store: PartitionStore) -> WalletSummary:
+    """How the wallets in a store stand."""
+    patients, exhausted = store.account_counts()
+    return WalletSummary(
+        patients=patients,
+        exhausted=exhausted,
+        blocked_operations=store.counters().get(_BLOCKED, 0),
+        pending_operations=store.pending_count(),
+    )

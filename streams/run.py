@@ -1,0 +1,173 @@
+"""The processes of a site: one role each, or all three under a supervisor."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+from cases import ConfigurationError, ServiceError
+from privacy.ledger import BudgetLedger
+from streams.connect import Connector
+from streams.gate import Gate
+from streams.gate_runner import GateRunner
+from streams.gate_store import GateStore
+from streams.health_server import HealthServer, shifted
+from streams.http_release_sink import HttpReleaseSink
+from streams.kafka_part_reader import KafkaPartReader
+from streams.log_setup import set_up_logging
+from streams.metrics import SiteMetrics
+from streams.raw_writer import RawWriter
+from streams.run_worker import run_worker
+from streams.settings import SiteSettings, load_site_settings
+from streams.sources import build_source
+from streams.supervisor import Supervisor
+
+__all__ = ["ROLES", "run_connector", "run_gate", "run_role", "run_site", "run_worker"]
+
+ROLES = ("connector", "worker", "gate")  # in the order of their metrics ports
+_log = logging.getLogger("kelsey.run")
+_ALIVE_SECONDS = 120.0
+
+
+def run_role(settings: SiteSettings, role: str, *, metrics_listen: str | None = None) -> int:
+    """Run one role in this process until SIGTERM or SIGINT; returns the exit code.
+
+    Raises `ConfigurationError` for settings that cannot be used.
+    """
+    listen = metrics_listen or settings.site.metrics_listen
+    if role == "worker":
+        run_worker(settings, metrics_listen=listen)
+        return 0
+    if role == "connector":
+        return run_connector(settings, metrics_listen=listen)
+    if role == "gate":
+        return run_gate(settings, metrics_listen=listen)
+    raise ConfigurationError(f"role must be one of {', '.join(ROLES)}, not {role!r}")
+
+
+def run_site(config: Path) -> int:
+    """Run all roles, each in a process of its own, until SIGTERM or SIGINT; returns the exit code.
+
+    A process that ends is started again, with a growing wait. Without ``[hub]`` there is no gate, without
+    ``[[source]]`` no connector.
+    """
+    settings = load_site_settings(config)
+    settings.require_kafka()
+    set_up_logging(settings.site.log_format)
+    command = [sys.executable, "-m", "streams.role"]
+    wanted = {"connector": bool(settings.sources), "worker": True, "gate": settings.hub is not None}
+    children = {
+        role: [*command, str(config), role, shifted(settings.site.metrics_listen, number)]
+        for number, role in enumerate(ROLES)
+        if wanted[role]
+    }
+    supervisor = Supervisor(lambda role: subprocess.Popen(children[role]), tuple(children))  # noqa: S603 -- our own
+    stopping = _on_signals()
+    supervisor.run(stopping)
+    return 0
+
+
+def run_connector(settings: SiteSettings, *, metrics_listen: str) -> int:
+    """Read every source of the site into the raw topic."""
+    if not settings.sources:
+        raise ConfigurationError("site.toml has no [[source]]", hint="add one, or put files in with `kelsey replay`")
+    set_up_logging(settings.site.log_format)
+    stopping, metrics = _on_signals(), SiteMetrics()
+    writer = _writer(settings, stopping)
+    if writer is None:
+        return 0
+    connector = Connector(writer, cursor_path=settings.data_directory / "connector.sqlite", metrics=metrics)
+    health = HealthServer(
+        metrics_listen, registry=metrics.registry, is_alive=connector.is_alive, is_ready=connector.is_alive
+    )
+    connector.start(
+        [(partial(build_source, settings, source), source.name, source.poll_seconds) for source in settings.sources]
+    )
+    _log.info("connector of site %s reads %d sources", settings.site.id, len(settings.sources))
+    stopping.wait()
+    connector.stop()
+    writer.close()
+    health.close()
+    return 0
+
+
+def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
+    """Release what is due and deliver it to the hub."""
+    protocol = settings.protocol()
+    if protocol is None:
+        raise ConfigurationError("the gate needs [site] protocol_file", hint="ask the hub's operator for the protocol")
+    link = settings.require_hub()
+    set_up_logging(settings.site.log_format)
+    stopping, metrics = _on_signals(), SiteMetrics()
+    sink = HttpReleaseSink(
+        link.url, api_key=settings.api_key(), ca_file=settings.path(link.ca_file) if link.ca_file else None
+    )
+    store = GateStore(settings.data_directory / "gate.sqlite")
+    gate = Gate(
+        site_id=settings.site.id,
+        protocol=protocol,
+        signing_key=settings.signing_key(),
+        store=store,
+        ledger=BudgetLedger(settings.data_directory / "ledger.sqlite"),
+    )
+    reader = KafkaPartReader(settings, start=store.next_offset(0))
+    runner = GateRunner(
+        gate,
+        reader=reader,
+        sink=sink,
+        clock=lambda: datetime.now(UTC),
+        grace=timedelta(seconds=settings.site.seal_grace_seconds),
+        metrics=metrics,
+    )
+    beat = [time.monotonic(), 0.0]  # last turn, last turn that could read the parts
+    health = HealthServer(
+        metrics_listen,
+        registry=metrics.registry,
+        is_alive=lambda: time.monotonic() - beat[0] < _ALIVE_SECONDS,
+        is_ready=lambda: beat[1] > 0 and time.monotonic() - beat[1] < _ALIVE_SECONDS,
+    )
+    _log.info("gate of site %s under protocol %s", settings.site.id, protocol.hash[:12])
+    while not stopping.is_set():
+        beat[0] = time.monotonic()
+        try:
+            runner.turn()
+            beat[1] = time.monotonic()
+        except ServiceError as error:
+            _log.warning("%s", error)
+            stopping.wait(2.0)
+    reader.close()
+    sink.close()
+    gate.close()
+    health.close()
+    return 0
+
+
+def _writer(settings: SiteSettings, stopping: threading.Event) -> RawWriter | None:
+    """A raw writer as soon as Kafka answers; None if the process is to end before that."""
+    while not stopping.is_set():
+        try:
+            return RawWriter(settings)
+        except ServiceError as error:
+            _log.warning("%s", error)
+            stopping.wait(2.0)
+    return None
+
+
+def _on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopping
