@@ -39,6 +39,7 @@ def fold(text: str) -> str:
     """
     text = text.translate(_CHARACTERS)
     if not text.isascii():
+        text = text.encode(errors="ignore").decode()  # lone surrogates, which JSON lets through, are no text
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     if "\n" in text:
         text = _PARAGRAPH.sub(" . ", text)

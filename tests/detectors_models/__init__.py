@@ -1,0 +1,1 @@
+"""Online models and narrative reading."""
