@@ -159,7 +159,7 @@ def test_every_make_command_in_the_docs_exists() -> None:
 
 
 def test_every_kelsey_command_in_the_docs_exists() -> None:
-    root = importlib.import_module("kelsey.cli").main
+    root = importlib.import_module("kelsey.cli").cli
     assert isinstance(root, click.Group)
     lines = [
         (path, line)
@@ -173,7 +173,7 @@ def test_every_kelsey_command_in_the_docs_exists() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    root = importlib.import_module("kelsey.cli").main
+    root = importlib.import_module("kelsey.cli").cli
     written = " ".join(line for text in pages().values() for line in code_lines(text))
     missing = [name for name in root.commands if f"kelsey {name}" not in written]
     assert missing == []
