@@ -11,7 +11,6 @@ from enum import StrEnum
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from hub import schema
 from hub.errors import ReleaseRefused
@@ -136,17 +135,11 @@ class ReleaseIntake:
             raise ReleaseRefused(_REASON_OF[error.reason]) from error
 
     def _store_once(self, release: Release, line: bytes, received_at: datetime) -> Receipt:
-        try:
-            return self._place(release, line, received_at)
-        except UniqueViolation:
-            # Another process stored the site's release between our look and our write: look again.
-            return self._place(release, line, received_at)
-
-    def _place(self, release: Release, line: bytes, received_at: datetime) -> Receipt:
         digest = hashlib.sha256(line).hexdigest()
         status = ReceiptStatus.ACCEPTED
         with self._store.write() as connection:
             site, era = release.site, release.era
+            self._store.lock(connection, f"releases of {site}")  # what is looked at here holds until it is written
             known = self._shelf.find(connection, site, era, epoch=release.epoch, sequence=release.sequence)
             if any(item.digest == digest for item in known):
                 status = ReceiptStatus.REPLAYED

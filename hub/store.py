@@ -18,7 +18,6 @@ from hub.append_only import append_only_statements
 __all__ = ["HubStore"]
 
 _WRITES = "kelsey_writes"
-_SCHEMA_LOCK = 7_305_170  # PostgreSQL advisory lock: two hubs that start together create the tables once
 
 
 class HubStore:
@@ -78,6 +77,11 @@ class HubStore:
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
 
+    def lock(self, connection: Connection, name: str) -> None:
+        """Let no other transaction past the same `name` until this one ends. SQLite has one writer at a time anyway."""
+        if self.dialect == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
     def check(self) -> None:
         """Ask the database for a sign of life. Raises `ServiceError` where there is none."""
         try:
@@ -92,8 +96,7 @@ class HubStore:
 
     def _prepare(self) -> None:
         with self.write() as connection:
-            if self.dialect == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+            self.lock(connection, "schema")  # two hubs that start together create the tables once
             if inspect(connection).has_table(schema.schema_version.name):
                 version = connection.execute(select(schema.schema_version.c.version)).scalar_one()
                 if version != schema.SCHEMA_VERSION:

@@ -68,6 +68,7 @@ HUB_METRICS = (
         "kelsey_hub_request_seconds", "histogram", ({"route": "/v1/releases", "method": "POST", "status": "202"},)
     ),
     SeededMetric("kelsey_hub_stream_clients", "gauge"),
+    SeededMetric("kelsey_hub_background_errors_total", "counter", _each("task", "evaluation", "delivery"), slope=0),
 )
 
 

@@ -1,0 +1,231 @@
+"""Noise-aware statistics: coverage by simulation, limits without noise, states instead of zeros."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import nchypergeom_fisher
+
+from cases import ParameterError
+from hub.noisy_totals import NoisyTotals
+from hub.score_interval import cell_count_interval, relative_rate_interval
+from hub.statistics import ScoreState, noisy_scores
+
+Z = 1.959963984540054
+REPLICATES, REPEATS = 2000, 10
+TOTAL = 200_000
+
+
+def margins(expected: float) -> tuple[int, int]:
+    """Equal margins, large beside their noise: what is too little to know is another test's matter."""
+    return round(np.sqrt(expected * TOTAL)), round(np.sqrt(expected * TOTAL))
+
+
+def simulate(expected: float, odds: float, sd: float, seed: int) -> list[dict[str, NDArray[np.float64]]]:
+    """Scores of many noisy tables with one truth; margins noisy too, the reaction's shared within a repeat."""
+    rng = np.random.default_rng(seed)
+    total = TOTAL
+    n_drug, n_reaction = margins(expected)
+    law = nchypergeom_fisher(total, n_reaction, n_drug, odds)
+    support = np.arange(0, min(n_drug, n_reaction) + 1)
+    cumulated = np.cumsum(law.pmf(support))
+    margin_sd = 4 * sd
+    repeats = []
+    for _ in range(REPEATS):
+        cell = np.searchsorted(cumulated, rng.random(REPLICATES)).astype(float)
+        repeats.append(
+            noisy_scores(
+                NoisyTotals(
+                    pair=(cell + rng.normal(0, sd, REPLICATES))[:, None],
+                    drug=n_drug + rng.normal(0, margin_sd, REPLICATES),
+                    reaction=n_reaction + rng.normal(0, margin_sd, 1),
+                    total=float(total + rng.normal(0, 10 * sd)),
+                    pair_sd=sd,
+                    drug_sd=margin_sd,
+                    reaction_sd=margin_sd,
+                    total_sd=10 * sd,
+                )
+            )
+        )
+    return repeats
+
+
+@pytest.mark.parametrize("expected", [1, 5, 20])
+@pytest.mark.parametrize("sd", [3.0, 8.67])
+@pytest.mark.parametrize("odds", [1.0, 3.0])
+def test_95_percent_intervals_cover(expected: float, sd: float, odds: float) -> None:
+    total = TOTAL
+    n_drug, n_reaction = margins(expected)
+    expected = n_drug * n_reaction / total
+
+    def fitted(cell: float) -> float:
+        return cell * (total - n_drug - n_reaction + cell) - odds * (n_drug - cell) * (n_reaction - cell)
+
+    cell = brentq(fitted, 0, min(n_drug, n_reaction))
+    truth = {
+        "ror": odds,
+        "prr": (cell / n_drug) / ((n_reaction - cell) / (total - n_drug)),
+        "rrr": cell / expected,
+    }
+    repeats = simulate(expected, odds, sd, seed=round(expected * 100 + sd + odds))
+    for measure, value in truth.items():
+        covered = [np.mean((s[f"{measure}_lower"] <= value) & (value <= s[f"{measure}_upper"])) for s in repeats]
+        assert 0.93 <= np.mean(covered) <= 0.97, measure
+    level = np.log2((cell + 0.5) / (expected + 0.5))
+    covered = [np.mean((s["ic_lower"] <= level) & (level <= s["ic_upper"])) for s in repeats]
+    assert 0.92 <= np.mean(covered) <= 0.98
+
+
+@given(
+    count=st.floats(-200, 500),
+    expected=st.floats(0.01, 300),
+    sd=st.floats(0.1, 60),
+    relative=st.floats(0, 0.4),
+)
+def test_rate_bounds_solve_the_score_equation(count: float, expected: float, sd: float, relative: float) -> None:
+    noise = np.array([(relative * expected) ** 2])
+    lower, upper = relative_rate_interval(
+        np.array([count]), np.array([expected]), count_variance=sd * sd, expected_variance=noise, quantile=Z
+    )
+
+    def excess(rate: float) -> float:
+        return float(abs(count - rate * expected) - Z * np.sqrt(rate * expected + sd * sd + rate**2 * noise[0]))
+
+    scale = 1 + abs(count) + sd + expected
+    if np.isnan(lower[0]):
+        assert count < -Z * sd * 0.999
+        return
+    assert lower[0] <= max(count, 0) / expected * (1 + 1e-9) <= upper[0] * (1 + 1e-9)
+    for bound in (lower[0], upper[0]):
+        assert bound == 0 or abs(excess(bound)) < 1e-6 * scale
+
+
+@given(
+    count=st.floats(-50, 400), odds_noise=st.floats(0.1, 40), drug=st.floats(80, 5_000), reaction=st.floats(80, 5_000)
+)
+def test_cell_bounds_hold_the_count_and_grow_with_noise(
+    count: float, odds_noise: float, drug: float, reaction: float
+) -> None:
+    def bounds(sd: float) -> tuple[float, float]:
+        low, high = cell_count_interval(
+            np.array([count]), np.array([drug]), np.array([reaction]), 100_000.0,
+            variances=(sd**2, (4 * sd) ** 2, (4 * sd) ** 2, 0.0), quantile=Z,
+        )  # fmt: skip
+        return float(low[0]), float(high[0])
+
+    narrow, wide = bounds(odds_noise), bounds(1.5 * odds_noise)
+    if np.isnan(narrow[0]):
+        return
+    inside = min(max(count, 0.0), drug, reaction)
+    assert 0 <= wide[0] <= narrow[0] + 1e-6 <= inside + 2e-6
+    assert inside - 2e-6 <= narrow[1] <= wide[1] + 1e-6 <= min(drug, reaction) + 2e-6
+
+
+def test_without_noise_they_are_the_classical_score_statistics() -> None:
+    pair = np.array([[30.0, 70.0], [20.0, 880.0]])
+    scores = noisy_scores(exact(pair))
+    assert scores["expected"][0] == pytest.approx(5.0)
+    assert scores["z"][0] == pytest.approx(25 / np.sqrt(5))
+    assert scores["ror"][0] == pytest.approx(30 * 880 / (70 * 20))
+    assert scores["prr"][0] == pytest.approx((30 / 100) / (20 / 900))
+    assert scores["ic"][0] == pytest.approx(np.log2(30.5 / 5.5))
+
+    def distance(cell: float) -> float:  # Cornfield's own equation, for the upper bound
+        inverse = 1 / cell + 1 / (100 - cell) + 1 / (50 - cell) + 1 / (850 + cell)
+        return float((cell - 30) - Z / np.sqrt(inverse))
+
+    cell = brentq(distance, 30, 49.999)
+    assert scores["ror_upper"][0] == pytest.approx(cell * (850 + cell) / ((100 - cell) * (50 - cell)), rel=1e-9)
+
+
+def exact(pair: NDArray[np.float64]) -> NoisyTotals:
+    """Totals without any noise."""
+    return NoisyTotals(
+        pair=pair, drug=pair.sum(axis=1), reaction=pair.sum(axis=0), total=float(pair.sum()),
+        pair_sd=0.0, drug_sd=0.0, reaction_sd=0.0, total_sd=0.0,
+    )  # fmt: skip
+
+
+def noisy(pair: NDArray[np.float64], *, drug: float = 400.0, sd: float = 8.0) -> NoisyTotals:
+    drugs, reactions = pair.shape
+    return NoisyTotals(
+        pair=pair, drug=np.full(drugs, drug), reaction=np.full(reactions, 500.0), total=100_000.0,
+        pair_sd=sd, drug_sd=30.0, reaction_sd=30.0, total_sd=100.0,
+    )  # fmt: skip
+
+
+def test_noise_dominated_counts_have_an_upper_bound_and_no_point() -> None:
+    scores = noisy_scores(noisy(np.array([[12.0]])))
+    assert scores["state"][0] == ScoreState.NOISE_DOMINATED
+    for measure in ("ror", "prr", "rrr", "ic"):
+        assert np.isnan(scores[measure][0])
+        assert scores[f"{measure}_upper"][0] > 0
+    assert scores["ror_lower"][0] == 0
+    assert scores["ic_lower"][0] == pytest.approx(np.log2(0.5 / 2.5))
+
+
+def test_impossibly_low_counts_have_no_interval() -> None:
+    scores = noisy_scores(noisy(np.array([[-60.0]])))
+    assert np.isnan(scores["ror_lower"][0])
+    assert np.isnan(scores["rrr_upper"][0])
+    assert scores["n"][0] == -60
+    assert scores["z"][0] < -4
+
+
+@pytest.mark.parametrize("drug", [50.0, 0.0, -20.0])
+def test_unknown_margins_leave_everything_undetermined(drug: float) -> None:
+    scores = noisy_scores(noisy(np.array([[40.0]]), drug=drug))
+    assert scores["state"][0] == ScoreState.UNDETERMINED
+    for name in set(scores) - {"n", "n_sd", "n_lower", "state"}:
+        assert np.isnan(scores[name][0]), name
+
+
+def test_no_measure_is_ever_zero_for_lack_of_information() -> None:
+    rng = np.random.default_rng(7)
+    scores = noisy_scores(noisy(rng.normal(0, 12, (40, 50))))
+    for measure in ("ror", "prr", "rrr"):
+        assert not np.any(scores[measure] == 0)
+        assert not np.any(scores[f"{measure}_upper"] == 0)
+
+
+def test_a_higher_level_is_wider() -> None:
+    totals = noisy(np.array([[60.0]]))
+    narrow, wide = noisy_scores(totals, level=0.9), noisy_scores(totals, level=0.99)
+    for measure in ("ror", "prr", "rrr", "ic"):
+        assert wide[f"{measure}_lower"][0] < narrow[f"{measure}_lower"][0]
+        assert narrow[f"{measure}_upper"][0] < wide[f"{measure}_upper"][0]
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, float("nan")])
+def test_level_outside_its_range_is_refused(level: float) -> None:
+    with pytest.raises(ParameterError, match="level must lie in"):
+        noisy_scores(noisy(np.array([[60.0]])), level=level)
+
+
+def test_totals_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ParameterError, match="pair must have the shape"):
+        NoisyTotals(
+            pair=np.zeros((2, 3)), drug=np.zeros(3), reaction=np.zeros(2), total=0.0,
+            pair_sd=1.0, drug_sd=1.0, reaction_sd=1.0, total_sd=1.0,
+        )  # fmt: skip
+    with pytest.raises(ParameterError, match="pair_sd must be at least 0"):
+        noisy(np.array([[1.0]]), sd=float("nan"))
+
+
+def test_sixty_thousand_cells_take_less_than_0_3_seconds() -> None:
+    rng = np.random.default_rng(3)
+    totals = noisy(rng.poisson(3, (250, 240)) + rng.normal(0, 8, (250, 240)))
+    best = min(_seconds(totals) for _ in range(5))
+    assert best < 0.3
+
+
+def _seconds(totals: NoisyTotals) -> float:
+    start = time.perf_counter()
+    noisy_scores(totals)
+    return time.perf_counter() - start
