@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from kelsey.console import table
 from kelsey.federation import Federation
 from kelsey.federation_page import common_sections, privacy_notes
@@ -23,8 +20,9 @@ from kelsey.vaers_survey import VaersSurvey
 from privacy.accounting import epsilon_from_mu
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
+from streams.pairs import pairs_frame
 
-__all__ = ["BacktestSummary", "combine_tallies", "pairs_frame", "privacy_document", "write_outputs", "write_signals"]
+__all__ = ["BacktestSummary", "combine_tallies", "privacy_document", "write_outputs", "write_signals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +78,6 @@ def write_signals(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
         writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
 
 
-def pairs_frame(federation: Federation) -> pl.DataFrame:
-    """All pairs of the pooled view at the end: names, margins, every measure, and one column a rule."""
-    arrays, scores = federation.pooled.scores()
-    flags = {name: rule.flags(scores) for name, rule in federation.pooled.rules.items()}
-    return pl.DataFrame(
-        {
-            "drug": arrays.drug,
-            "reaction": arrays.reaction,
-            **{name: np.asarray(values) for name, values in scores.items()},
-            **flags,
-        },
-        schema_overrides={"drug": pl.String, "reaction": pl.String},
-    )
-
-
 def privacy_document(protocol: SurveillanceProtocol | None, sites: Sequence[SiteEnding], epochs: int) -> dict[str, Any]:
     """`privacy.json`: under which guarantee what left the sites left them."""
     if protocol is None:
@@ -138,7 +121,7 @@ def write_outputs(
     rows = federation.signal_rows()
     rows += [row for site in sites for row in site.signals]
     write_signals(out / "signals.csv", rows)
-    pairs_frame(federation).write_parquet(out / "pairs.parquet")
+    pairs_frame(federation.pooled.table).write_parquet(out / "pairs.parquet")
     document = privacy_document(federation.protocol, sites, federation.calendar.count)
     (out / "privacy.json").write_text(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
     (out / "ingest.json").write_text(json.dumps(ingest, indent=2) + "\n")

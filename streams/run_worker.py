@@ -28,6 +28,7 @@ def run_worker(settings: SiteSettings, *, metrics_listen: str | None = None) -> 
     from streams.app import StreamWorker
 
     set_up_logging(settings.site.log_format)
+    settings.data_directory.mkdir(parents=True, exist_ok=True)  # Faust makes the folder below it only
     metrics = SiteMetrics()
     worker = StreamWorker(settings, metrics=metrics)
     health = HealthServer(
