@@ -12,12 +12,12 @@ RELEASE_DEADLINE_SECONDS = 9 * 86_400
 SITE_ALERTS = (
     AlertRule(
         name="KelseySiteDown",
-        expr="absent(kelsey_live_cases)",
+        expr="absent(kelsey_consumer_lag_messages)",
         hold="10m",
         severity="critical",
-        summary="No Kelsey worker is being scraped",
-        description="""Nothing counts cases at this site, or Prometheus no longer finds the workers. Records wait in
-            Kafka until its retention ends.""",
+        summary="No Kelsey worker has partitions",
+        description="""Nothing counts cases at this site: no worker runs, Kafka gave none of them partitions, or Prometheus
+            no longer finds them. Records wait in Kafka until its retention ends.""",
     ),
     AlertRule(
         name="KelseyConsumerLag",
@@ -61,11 +61,11 @@ SITE_ALERTS = (
     ),
     AlertRule(
         name="KelseyReleaseNotDelivered",
-        expr="""sum by (job) (increase(kelsey_releases_total{state="sealed"}[6h]))
-            - sum by (job) (increase(kelsey_releases_total{state="sent"}[6h])) >= 1""",
+        expr="""sum by (job) (kelsey_releases_total{state="sealed"})
+            - sum by (job) (kelsey_releases_total{state="sent"}) > 0""",
         hold="1h",
         severity="warning",
-        summary="A finished release is waiting to be delivered",
+        summary="{{ $value }} finished releases wait to be delivered",
         description="""The gate has charged, finished and stored a release and the hub has not accepted it. The gate
             sends the same bytes again until it does.""",
     ),

@@ -181,6 +181,11 @@ class Gate:
                 counts[entry.state.value] += 1
         return counts
 
+    def last_sent_epoch(self) -> int | None:
+        """The latest epoch of the era the hub has taken; None before the first."""
+        sent = (e.epoch for e in self._ledger.entries() if e.era == self.protocol.era and e.state is ReleaseState.SENT)
+        return max(sent, default=None)
+
     def close(self) -> None:
         """Close store and ledger."""
         self._store.close()

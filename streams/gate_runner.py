@@ -66,6 +66,8 @@ class GateRunner:
         self._wait = _FIRST_WAIT
         self._not_before: datetime | None = None
         self._shown = dict.fromkeys(("reserved", "sealed", "sent"), 0)
+        if (epoch := gate.last_sent_epoch()) is not None:  # a restart must not look like a site that never released
+            metrics.release_last_sent.set(gate.protocol.calendar.closes_at(epoch).timestamp())
 
     def turn(self) -> None:
         """Do once whatever can be done now. Raises `ServiceError` where the parts cannot be read."""
