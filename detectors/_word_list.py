@@ -16,7 +16,7 @@ from detectors._wording import fold
 
 __all__ = ["WordList"]
 
-_MARKS = ("negated", "hypothetical", "historical", "indication", "suspect", "concomitant")
+_MARKS = ("affirmed", "negated", "hypothetical", "historical", "indication", "suspect", "concomitant")
 _SENTENCE_ENDS = (".", "!", "?", ";", "...", "?!", "!!", "??")
 
 

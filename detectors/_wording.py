@@ -14,6 +14,7 @@ _CHARACTERS = str.maketrans(
     {"-": " ", "‐": " ", "‑": " ", "‒": " ", "–": " ", "—": " ; ", "_": " ", "/": " ", "‘": "'", "’": "'", "ʼ": "'"}
     | {"“": '"', "”": '"', "•": " ; ", "·": " ", "\ufffd": " ", "\0": " "}
 )
+_SIGNS = ';,:()[]+&="<>?!'
 _TO_AMERICAN = ((re.compile("ae|oe"), "e"), (re.compile("our"), "or"), (re.compile("isation"), "ization"))
 _TO_BRITISH = (
     (re.compile(r"(?<![ao])edema"), "oedema"),
@@ -35,7 +36,7 @@ def fold(text: str) -> str:
     Examples
     --------
     >>> fold("Guillain-Barré  syndrome:\nnone.Then—rash")
-    'Guillain Barre syndrome: none. Then ; rash'
+    'Guillain Barre syndrome : none. Then ; rash'
     """
     text = text.translate(_CHARACTERS)
     if not text.isascii():
@@ -43,6 +44,9 @@ def fold(text: str) -> str:
         text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     if "\n" in text:
         text = _PARAGRAPH.sub(" . ", text)
+    for sign in _SIGNS:  # "itching;denies fever", which spaCy takes for one word
+        if sign in text:
+            text = text.replace(sign, f" {sign} ")
     words = text.split()
     if len(max(words, key=len, default="")) > _LONGEST_WORD:
         words = [word for word in words if len(word) <= _LONGEST_WORD]

@@ -37,6 +37,7 @@ _MOST_WORDS = 100_000  # words of narratives that spaCy keeps; further ones are 
 _MOST_CAPITALS = 4
 _CUE = "cue"
 _ASSERTIONS = (  # what the marks mean, the strongest first
+    ("affirmed", Assertion.PRESENT),
     ("negated", Assertion.NEGATED),
     ("hypothetical", Assertion.HYPOTHETICAL),
     ("historical", Assertion.HISTORICAL),

@@ -12,6 +12,8 @@ from detectors._wording import fold, spellings
 SCOPES = {"negated": 3, "suspect": 3, "concomitant": 3}
 NO = Action(forward=("negated",))
 WORDS = """
+[affirmed]
+scope = 1
 [negated]
 scope = 6
 forward = ["no"]
@@ -88,7 +90,8 @@ def test_the_shipped_word_list_is_whole() -> None:
     assert words.actions["h o"].forward == ("historical",)
     assert words.actions["."].is_break
     assert words.actions[","].is_comma
-    assert set(words.scopes) == {"negated", "hypothetical", "historical", "indication", "suspect", "concomitant"}
+    marks = {"affirmed", "negated", "hypothetical", "historical", "indication", "suspect", "concomitant"}
+    assert set(words.scopes) == marks
     assert {"died", "hospitalised", "intensive-care", "life-threatening"} <= set(words.cues)
 
 

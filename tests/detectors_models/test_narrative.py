@@ -100,6 +100,9 @@ def roles(found: NarrativeFindings) -> dict[str | None, DrugRole]:
         ("No further seizures.", {"Seizure": P}),
         ("Warfarin was not given because of bleeding.", {"Haemorrhage": P}),
         ("Outcome: not resolved. Fever.", {"Fever": P}),
+        ("No fever until the third day.", {"Fever": P}),
+        ("Has no appetite, nausea.", {"Nausea": P}),
+        ("Child wouldn't eat, vomiting.", {"Vomiting": P}),
         ("No problem with first dose. Rash after second.", {"Rash": P}),
         # hypothetical
         ("Return if fever or rash.", {"Fever": C, "Rash": C}),
@@ -137,6 +140,7 @@ def roles(found: NarrativeFindings) -> dict[str | None, DrugRole]:
         ("Mi amigo had a rash.", {"Rash": P}),
         ("painful rashness", {}),
         ("fever.Rash", {"Fever": P, "Rash": P}),
+        ("not consolable;no fever;rash(itchy)&chills", {"Fever": N, "Rash": P, "Chills": P}),
         ("No\nfever\n\nrash", {"Fever": N, "Rash": P}),
     ],
 )  # fmt: skip
