@@ -1,0 +1,59 @@
+"""Every number of docs/privacy.md that the code can compute is the one the code computes."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
+from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import ReleaseSpec
+from tests.privacy.examples import protocol
+
+TEXT = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text("utf-8")
+LINES = TEXT.splitlines()
+
+
+def spec(epsilon: float, epochs: int) -> ReleaseSpec:
+    return ReleaseSpec.of(protocol(epsilon=epsilon, epochs=epochs))
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1, 3])
+def test_loss_of_patients_at_several_sites(epsilon: float) -> None:
+    mu = mu_from_epsilon_delta(epsilon, 1e-6)
+    cells = [
+        f"{epsilon_from_mu(mu * sites, 1e-6):.2f} / {epsilon_from_mu(mu * sqrt(sites), 1e-6):.2f}"
+        for sites in (2, 3, 5)
+    ]
+    assert f"| {epsilon:g} | {' | '.join(cells)} |" in LINES
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1, 3])
+def test_noise_by_protocol(epsilon: float) -> None:
+    for table, name, digits in (("pair", "pair", 2), ("drug", "margins", 1)):
+        cells = [
+            f"{spec(epsilon, epochs).running_total_sd(table, epochs - 1):.{digits}f}"
+            for epochs in (1, 12, 52, 365, 1826)
+        ]
+        assert f"| {epsilon:g} | {name} | {' | '.join(cells)} |" in LINES
+
+
+@pytest.mark.parametrize("epsilon", [1, 3])
+@pytest.mark.parametrize(("epochs", "name"), [(1, "single"), (12, "12 months"), (365, "365 days")])
+def test_what_can_be_seen(epsilon: float, epochs: int, name: str) -> None:
+    cells = [
+        f"{spec(epsilon, epochs).minimum_detectable_excess(epochs - 1, sites=sites):.0f}" for sites in (1, 3, 10, 100)
+    ]
+    assert f"| {epsilon:g} | {name} | {' | '.join(cells)} |" in LINES
+
+
+def test_error_factors() -> None:
+    said = [f"{spec(1, epochs).factorisation.error_factor(epochs - 1):.2f} after {epochs}" for epochs in (12, 52, 365)]
+    assert all(sentence in TEXT for sentence in said)
+
+
+def test_every_field_of_the_protocol_is_named() -> None:
+    assert [field.name for field in msgspec.structs.fields(SurveillanceProtocol) if f"`{field.name}`" not in TEXT] == []
