@@ -25,7 +25,12 @@ _Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-_DENIED = (IPv4Network("168.63.129.16/32"),)  # a cloud's metadata service on a public address
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Special addresses that some versions of `ipaddress` take for public, and a cloud's metadata service on a public one.
+_DENIED = tuple(
+    ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "2001:db8::/32", "3fff::/20")
+)
 _MAXIMUM_URL = 2048
 
 
@@ -139,9 +144,9 @@ def _is_public(address: _Address) -> bool:
         inner = [item for item in wrapped if item is not None]
         if inner:
             return all(_is_public(item) for item in inner)
-        if address.is_site_local:
+        if address not in _GLOBAL_UNICAST:
             return False
-    elif any(address in network for network in _DENIED):
+    if any(address.version == network.version and address in network for network in _DENIED):
         return False
     return (
         address.is_global

@@ -1,0 +1,104 @@
+"""The hub's rules: their false-positive rate on simulated nulls, what the plain rules would do, and their power."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cases import ConfigurationError
+from detectors.rules import Condition, Rule
+from hub.noisy_totals import NoisyTotals
+from hub.rules import SCORE_RULE, load_noise_aware_rules, rules_of
+from hub.statistics import noisy_scores
+from tests.hub.federation import make_protocol
+
+DRUGS, REACTIONS = 500, 1000
+PAIR_SD = 6.5  # epsilon 1, one release, one site: about what three sites have at epsilon 3 after a year
+
+
+def national_table(seed: int, *, signals: int = 0, excess: float = 0.0) -> tuple[NoisyTotals, NDArray[np.int64]]:
+    """Half a million pairs without association, margins as skewed as real ones; some with `excess` reports added."""
+    rng = np.random.default_rng(seed)
+    drug, reaction = rng.lognormal(0, 1.2, DRUGS), rng.lognormal(0, 1.5, REACTIONS)
+    rate = np.outer(drug / drug.sum(), reaction / reaction.sum()) * 4_000_000
+    pair = rng.poisson(rate).astype(np.float64)
+    planted = rng.choice(np.flatnonzero((rate.ravel() > 5) & (rate.ravel() < 15)), signals, replace=False)
+    pair.ravel()[planted] += rng.poisson(excess, signals)
+    margin_sd = PAIR_SD * (17 * 0.95 / 0.05) ** 0.5
+    totals = NoisyTotals(
+        pair=pair + rng.normal(0, PAIR_SD, pair.shape),
+        drug=pair.sum(axis=1) + rng.normal(0, margin_sd, DRUGS),
+        reaction=pair.sum(axis=0) + rng.normal(0, margin_sd, REACTIONS),
+        total=float(pair.sum() + rng.normal(0, 2000)),
+        pair_sd=PAIR_SD, drug_sd=margin_sd, reaction_sd=margin_sd, total_sd=2000.0,
+    )  # fmt: skip
+    return totals, planted
+
+
+def test_the_rate_of_false_alarms_is_the_documented_one() -> None:
+    cells, raised = 0, dict.fromkeys(load_noise_aware_rules(), 0)
+    for seed in range(4):
+        totals, _ = national_table(seed)
+        scores = noisy_scores(totals)
+        cells += scores["n"].size
+        for name, rule in load_noise_aware_rules().items():
+            raised[name] += int(rule.flags(scores).sum())
+    # docs/hub.md: at most 5 in 100,000 null pairs a look (2 for a normal score; counts are a little skewed)
+    assert cells == 2_000_000
+    assert 5 <= raised[SCORE_RULE] <= cells * 5e-5
+    for name, count in raised.items():
+        assert count <= raised[SCORE_RULE], name
+
+
+def test_counting_noise_as_reports_would_raise_a_hundred_thousand_false_alarms() -> None:
+    totals, _ = national_table(0)
+    a = np.maximum(np.rint(totals.pair), 0)
+    b, c = totals.drug[:, None] - a, totals.reaction[None, :] - a
+    d = totals.total - a - b - c
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lower = np.log(a * d / (b * c)) - 1.96 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    assert np.sum((lower > 0) & (a >= 3)) > 100_000
+
+
+def test_planted_signals_are_found() -> None:
+    # minimum detectable excess at z 4.1 over E = 10 with this noise: about 4.1 * sqrt(10 + 6.5^2 + excess)
+    totals, planted = national_table(9, signals=300, excess=60)
+    flags = load_noise_aware_rules()[SCORE_RULE].flags(noisy_scores(totals))
+    assert flags[planted].mean() > 0.95
+    totals, planted = national_table(9, signals=300, excess=10)
+    assert load_noise_aware_rules()[SCORE_RULE].flags(noisy_scores(totals))[planted].mean() < 0.1
+
+
+def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
+    rules = load_noise_aware_rules()
+    assert set(rules) == {SCORE_RULE, "noise-aware-evans", "noise-aware-ema", "noise-aware-umc"}
+    floor = rules[SCORE_RULE].conditions
+    assert Condition(column="z", at_least=4.1) in floor
+    for name in set(rules) - {SCORE_RULE}:
+        conditions = rules[name].conditions
+        assert conditions[: len(floor)] == floor
+        assert {condition.column for condition in conditions} <= {
+            "z", "n_lower", "prr_lower", "ror_lower", "rrr_lower", "ic_lower",
+        }  # fmt: skip
+    assert Condition(column="n_lower", at_least=3) in rules["noise-aware-evans"].conditions
+    assert Condition(column="z", at_least=2) in rules["noise-aware-evans"].conditions
+
+
+def test_a_protocol_names_its_rules() -> None:
+    def names(*rules: str) -> list[str]:
+        return [rule.name for rule in rules_of(make_protocol(rules=rules))]
+
+    assert names("umc", SCORE_RULE) == ["noise-aware-umc", SCORE_RULE]
+    assert names("evans", "noise-aware-evans") == ["noise-aware-evans"]
+    assert names() == []
+    with pytest.raises(ConfigurationError, match=r"'evens'.*known: noise-aware-z, noise-aware-evans"):
+        names("evens")
+
+
+def test_undetermined_pairs_are_never_flagged() -> None:
+    totals, _ = national_table(2)
+    scores = noisy_scores(totals)
+    for rule in load_noise_aware_rules().values():
+        assert isinstance(rule, Rule)
+        assert not np.any(rule.flags(scores) & np.isnan(scores["z"]))
