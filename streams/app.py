@@ -122,8 +122,9 @@ class StreamWorker:
             consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=MAXIMUM_MESSAGE_BYTES // 4,
             broker_max_poll_records=1000,
-            broker_session_timeout=30.0,
-            broker_heartbeat_interval=3.0,
+            broker_session_timeout=kafka.session_timeout_seconds,
+            broker_heartbeat_interval=kafka.session_timeout_seconds / 5,
+            broker_rebalance_timeout=30.0,
             stream_wait_empty=False,
         )
         app.transport = SeekingTransport(brokers, app, loop=None, stored_offsets=self._assign)

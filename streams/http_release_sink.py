@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from cases import ConfigurationError, ServiceError
+from privacy.protocol import SurveillanceProtocol
 from streams.release_sink import ReleaseRejected
 
 __all__ = ["HttpReleaseSink"]
@@ -18,7 +19,7 @@ _RETRYABLE = frozenset({408, 425, 429})
 
 
 class _Problem(msgspec.Struct, frozen=True):
-    reason: str = ""
+    code: str = ""
 
 
 class HttpReleaseSink:
@@ -68,8 +69,8 @@ class HttpReleaseSink:
         try:
             answer = self._client.get("/v1/protocol")
             answer.raise_for_status()
-            return str(answer.json()["hash"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            return SurveillanceProtocol.decode(answer.content).hash
+        except (httpx.HTTPError, ConfigurationError) as error:
             raise ServiceError(f"the hub did not give its protocol: {type(error).__name__}") from error
 
     def close(self) -> None:
@@ -79,7 +80,7 @@ class HttpReleaseSink:
 
 def _reason(answer: httpx.Response) -> str:
     try:
-        reason = msgspec.json.decode(answer.content, type=_Problem).reason
+        reason = msgspec.json.decode(answer.content, type=_Problem).code
     except msgspec.DecodeError:
         reason = ""
     return reason if reason.isascii() and 0 < len(reason) <= 64 else f"HTTP {answer.status_code}"

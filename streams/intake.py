@@ -30,6 +30,7 @@ from cases import (
     RecordError,
     TermKind,
     Vocabulary,
+    encode_case,
     pseudonymise,
 )
 from connectors.readers import Ignored as IgnoredByReader
@@ -42,6 +43,8 @@ __all__ = ["Intake"]
 
 _DIGEST_BYTES = 16
 _MEMORY_LIMIT = 65_536  # coded items remembered; names repeat, so the hit rate is near one
+_LONG_RECORD_BYTES = 64 * 1024  # a shorter record cannot give too long a case
+MAXIMUM_CASE_BYTES = 900_000  # what the case log takes
 _encoder = msgspec.json.Encoder()
 
 
@@ -88,7 +91,7 @@ class Intake:
                 raise RecordError(record.fault, record.position)
             return self._decide(record, self._read(record), index)
         except IgnoredByReader as ignored:
-            return Ignored(ignored.reason)
+            return self._ignored(record, ignored, index)
         except RecordError as error:
             return DeadLettered(DeadLetter.of(record, reason=error.reason, detail=error.detail))
         except ParameterError:
@@ -126,6 +129,15 @@ class Intake:
         if known is not None and is_replaced and known.patient != case.patient:
             cases = (_nullification(case.source, case.case_id, case.version, known.patient, record), case)
         return Accepted(key, IndexEntry(case.version, case.patient, IndexState.LIVE, digest), cases, is_replaced)
+
+    def _ignored(self, record: RawRecord, ignored: IgnoredByReader, index: CaseIndex) -> Outcome:
+        """An event that is none of ours, or not any more: then an earlier version of it does not stay counted."""
+        draft = ignored.retraction
+        if draft is None or not draft.case_id:
+            return Ignored(ignored.reason)
+        key = str(CaseKey(record.source, draft.case_id))
+        outcome = self._nullify(record, draft, key, index.get(key))
+        return msgspec.structs.replace(outcome, reason=ignored.reason) if isinstance(outcome, Ignored) else outcome
 
     def _nullify(self, record: RawRecord, draft: CaseDraft, key: str, known: IndexEntry | None) -> Outcome:
         version = draft.version
@@ -169,7 +181,7 @@ class Intake:
             raise RecordError(DeadLetterReason.NO_DRUG)
         if not reactions:
             raise RecordError(DeadLetterReason.NO_REACTION)
-        return Case(
+        case = Case(
             source=record.source,
             case_id=draft.case_id,
             version=draft.version,
@@ -185,6 +197,9 @@ class Intake:
             cues=cues,
             raw_position=record.position,
         )
+        if len(record.payload) > _LONG_RECORD_BYTES and len(encode_case(case)) > MAXIMUM_CASE_BYTES:
+            raise RecordError(DeadLetterReason.OVERSIZED, f"the case has more than {MAXIMUM_CASE_BYTES} bytes")
+        return case
 
     def _drug(self, item: DraftDrug) -> DrugUse:
         known = self._drugs.get(item)

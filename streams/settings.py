@@ -71,12 +71,29 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Table ``[kafka]``: the site's own cluster; `partitions` never changes, as it decides who counts whom."""
+    """Table ``[kafka]``: the site's own cluster.
+
+    Parameters
+    ----------
+    bootstrap
+        ``host:port``, more with commas.
+    prefix
+        Of topic names and the consumer group.
+    partitions
+        Of raw, cases and dead letters; never changes, as it decides who counts whom.
+    replication
+        Copies of each topic; 3 in production.
+    session_timeout_seconds
+        How long a worker may be silent before its partitions go to another; at least what the broker allows (6).
+    security_protocol, sasl_mechanism, username, password_file, ca_file, certificate_file, key_file
+        As Kafka names them; mutual TLS by certificate and key.
+    """
 
     bootstrap: str
     prefix: str = "kelsey."
     partitions: int = 4
     replication: int = 1
+    session_timeout_seconds: float = 10.0
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
     username: str = ""
@@ -237,6 +254,8 @@ def _check(path: Path, file: _File) -> None:
         raise ConfigurationError(f"{path}: [site] id must be 1 to 63 lower-case letters, digits and hyphens")
     if file.kafka is not None and not 1 <= file.kafka.partitions <= 1024:
         raise ConfigurationError(f"{path}: [kafka] partitions must lie in [1, 1024], not {file.kafka.partitions}")
+    if file.kafka is not None and not 6 <= file.kafka.session_timeout_seconds <= 30:
+        raise ConfigurationError(f"{path}: [kafka] session_timeout_seconds must lie in [6, 30]")
     names = [source.name for source in file.source]
     if len(set(names)) != len(names) or not all(names):
         raise ConfigurationError(f"{path}: every [[source]] needs a name of its own")
