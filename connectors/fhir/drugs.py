@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cases import DraftDrug, DrugRole
-from connectors.fhir.elements import FhirObject, coded, is_empty_concept, objects, text
+from cases import DeadLetterReason, DraftDrug, DrugRole, RecordError
+from connectors.fhir.elements import FhirObject, coded, is_empty_concept, is_one_of, objects, text
 from connectors.fhir.extensions import Extensions, item_of, refuse_modifiers
 from connectors.fhir.resolver import Resolver, reference_type
 
@@ -102,17 +102,19 @@ class DrugReader:
         """Add the drugs of a CodeableConcept, a Reference or a CodeableReference; whether anything was settled."""
         if not item:
             return False
-        concept, reference = item.get("concept"), item.get("reference")
-        if "coding" in item or "text" in item:
-            concept, reference = item, None
+        is_concept = "coding" in item or "text" in item
+        concept = item if is_concept else item.get("concept")
         if isinstance(concept, dict) and not is_empty_concept(concept):
             codes, words = coded(concept, "drug")
             if codes or words:
                 self.drugs[DraftDrug(role=self._role, codes=codes, text=words)] = None
                 return True
-        if isinstance(reference, dict):  # a CodeableReference
-            item = reference
-        return self._reference(item, container, is_display_enough=is_display_enough)
+        if is_concept:
+            return False
+        inner = item.get("reference")  # an object in a CodeableReference
+        return self._reference(
+            inner if isinstance(inner, dict) else item, container, is_display_enough=is_display_enough
+        )
 
     def _reference(self, reference: FhirObject, container: FhirObject, *, is_display_enough: bool) -> bool:
         found = self._resolver.resolve(reference, container)
@@ -132,14 +134,16 @@ class DrugReader:
     def _resource(self, resource: FhirObject, container: FhirObject) -> bool:
         """Add the drugs of a resolved resource; whether it settled what the reference meant."""
         kind = resource.get("resourceType")
-        if id(resource) in self._path or kind == "AdverseEvent" or len(self._path) >= _MAXIMUM_DEPTH:
+        if id(resource) in self._path or kind == "AdverseEvent":
             self.is_circular = True
             return False
+        if len(self._path) >= _MAXIMUM_DEPTH:
+            raise RecordError(DeadLetterReason.TOO_MANY_REFERENCES, f"more than {_MAXIMUM_DEPTH} in a row")
         shape = _SHAPES.get(kind) if isinstance(kind, str) else None
         if shape is None:
             return True  # a device, a procedure: known, and no drug
         refuse_modifiers(resource, str(kind))
-        if resource.get("status") in shape.dropped or resource.get("doNotPerform") is True:
+        if is_one_of(resource.get("status"), shape.dropped) or resource.get("doNotPerform") is True:
             self.was_not_given = True
             return True
         self._path.append(id(resource))

@@ -5,12 +5,12 @@ FHIR repeats an element in one version and not in the next, so `objects` takes o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from cases import Code, DeadLetterReason, RecordError
 
-__all__ = ["FhirObject", "coded", "is_empty_concept", "objects", "one_object", "text"]
+__all__ = ["FhirObject", "coded", "is_empty_concept", "is_one_of", "objects", "one_object", "text"]
 
 FhirObject: TypeAlias = dict[str, Any]
 
@@ -79,6 +79,11 @@ def coded(concept: FhirObject, path: str) -> tuple[tuple[Code, ...], str]:
     if len(codes) > 1:
         codes.sort(key=lambda code: _PREFERENCE.get(code.system, _NATIONAL))
     return tuple(codes), (words or text(concept.get("text"), path)).strip()
+
+
+def is_one_of(value: Any, codes: Collection[str]) -> bool:
+    """Whether a code is one of `codes`; something that is no text is none."""
+    return isinstance(value, str) and value in codes
 
 
 def is_empty_concept(concept: FhirObject | None) -> bool:

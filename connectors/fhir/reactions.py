@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cases import DraftReaction
-from connectors.fhir.elements import FhirObject, coded, is_empty_concept, objects, one_object, text
+from connectors.fhir.elements import FhirObject, coded, is_empty_concept, is_one_of, objects, one_object, text
 from connectors.fhir.extensions import Extensions, item_of, refuse_modifiers
 from connectors.fhir.resolver import Resolver
 
@@ -76,7 +76,7 @@ class ReactionReader:
     @staticmethod
     def _is_refuted(resource: FhirObject) -> bool:
         if resource.get("resourceType") != "Condition":
-            return resource.get("status") in _ERRONEOUS
+            return is_one_of(resource.get("status"), _ERRONEOUS)
         status = one_object(resource.get("verificationStatus"), "verificationStatus")
         codings = objects(status.get("coding"), "verificationStatus") if status else ()
-        return any(coding.get("code") in _REFUTED for coding in codings)
+        return any(is_one_of(coding.get("code"), _REFUTED) for coding in codings)

@@ -22,7 +22,7 @@ from cases import (
 )
 from connectors.fhir.dates import age_in_years, earliest, instant, refuse_future
 from connectors.fhir.drugs import DrugReader
-from connectors.fhir.elements import FhirObject, objects, one_object, text
+from connectors.fhir.elements import FhirObject, is_one_of, objects, one_object, text
 from connectors.fhir.extensions import Extensions, modifier_status
 from connectors.fhir.narrative import read_narrative
 from connectors.fhir.reactions import ReactionReader
@@ -59,7 +59,7 @@ def read_adverse_event(record: RawRecord) -> CaseDraft:
     actuality = event.get("actuality")
     if actuality == "potential" or event.get("category") == "PAE":  # PAE: STU3
         raise Ignored(IgnoreReason.POTENTIAL, retraction=_nullified(case_id, version))
-    if actuality is not None and actuality not in _ACTUALITIES:
+    if actuality is not None and not is_one_of(actuality, _ACTUALITIES):
         raise RecordError(DeadLetterReason.INVALID_STRUCTURE, "actuality is a modifier and its code is unknown")
     resolver = Resolver(event, entries)
     subject = read_subject(event, resolver, case_id=case_id)
@@ -106,7 +106,8 @@ def decode_record(payload: bytes) -> tuple[FhirObject, list[Any]]:
     except UnicodeDecodeError as error:
         raise RecordError(DeadLetterReason.INVALID_ENCODING, "not UTF-8") from error
     except (msgspec.DecodeError, RecursionError) as error:  # a number out of range is a DecodeError too
-        raise RecordError(DeadLetterReason.INVALID_JSON, "not JSON") from error
+        reason = DeadLetterReason.INVALID_JSON if _is_utf8(payload) else DeadLetterReason.INVALID_ENCODING
+        raise RecordError(reason, "not JSON") from error
     kind = decoded.get("resourceType") if isinstance(decoded, dict) else None
     if kind == "AdverseEvent":
         return decoded, []
@@ -124,6 +125,14 @@ def decode_record(payload: bytes) -> tuple[FhirObject, list[Any]]:
     if len(events) > 1 and entries[0].get("resource") is not events[0]:
         raise RecordError(DeadLetterReason.INVALID_STRUCTURE, "a Bundle with more than one AdverseEvent")
     return events[0], entries
+
+
+def _is_utf8(payload: bytes) -> bool:
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _case_id(event: FhirObject, record: RawRecord) -> str:

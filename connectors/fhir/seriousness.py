@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cases import Seriousness, SeriousnessCriterion
-from connectors.fhir.elements import FhirObject, coded, objects, one_object
+from connectors.fhir.elements import FhirObject, coded, objects, one_object, text
 from connectors.fhir.extensions import Extensions, item_of
 
 __all__ = ["read_seriousness"]
@@ -40,7 +40,9 @@ def read_seriousness(event: FhirObject, extensions: Extensions) -> Seriousness:
     """
     criteria: list[SeriousnessCriterion] = []
     for extension in extensions["seriousness-criteria"]:
-        parts = {part.get("url"): part for part in objects(extension.get("extension"), "seriousness-criteria")}
+        parts = {
+            text(part.get("url"), "url"): part for part in objects(extension.get("extension"), "seriousness-criteria")
+        }
         code, present = parts.get("criterionCode"), parts.get("criterionPresent")
         if code is None or present is None or present.get("valueBoolean") is not True:
             continue
