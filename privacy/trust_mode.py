@@ -45,7 +45,8 @@ class TrustMode(Protocol):
         Parameters
         ----------
         history
-            Net weights by cell of every epoch up to `epoch`; an epoch without operations may be absent.
+            Net weights by cell of every epoch up to `epoch`; an epoch without operations may be absent. One that was
+            never released must be: its operations belong to the next that was (the hub decodes with that).
         random_bytes
             Source of the noise; anything but the operating system's is for tests.
 

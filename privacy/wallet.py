@@ -20,6 +20,8 @@ from math import isqrt
 from types import MappingProxyType
 from typing import NamedTuple
 
+import msgspec
+
 from cases.errors import IntegrityError, ParameterError
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
 WEIGHT_BITS = 8
 WEIGHT_ONE = 1 << WEIGHT_BITS
 _CODEC_VERSION = 1
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[int, int, int, list[int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,41 +227,29 @@ def _rank(salt: bytes, cell: int) -> bytes:
 
 
 def encode_account(account: Account) -> bytes:
-    """A few bytes a cell: version, then unsigned LEB128 integers, cells by number as differences; canonical."""
-    values = [account.spent, account.operations, len(account.cells)]
+    """A few bytes a cell (MessagePack, cells by number as differences); equal accounts give equal bytes."""
+    flat: list[int] = []
     previous = 0
-    for cell, state in sorted(account.cells.items()):
-        values += [cell - previous, state.reports, state.weight << 1 | state.is_counted]
+    for cell, (reports, weight, is_counted) in sorted(account.cells.items()):
+        flat += (cell - previous, reports, weight << 1 | is_counted)
         previous = cell
-    out = bytearray([_CODEC_VERSION])
-    for value in values:
-        while value > 0x7F:
-            out.append(value & 0x7F | 0x80)
-            value >>= 7
-        out.append(value)
-    return bytes(out)
+    return _encoder.encode((_CODEC_VERSION, account.spent, account.operations, flat))
 
 
 def decode_account(data: bytes) -> Account:
     """The account in `data`; raises `IntegrityError` where the bytes are not what `encode_account` gives."""
-    if not data or data[0] != _CODEC_VERSION:
-        raise IntegrityError("not a wallet account of codec version 1")
-    values: list[int] = []
-    value = shift = 0
-    for byte in data[1:]:
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            values.append(value)
-            value = shift = 0
-    if shift or len(values) < 3 or len(values) != 3 + 3 * values[2]:
-        raise IntegrityError("a wallet account is cut short")
+    try:
+        version, spent, operations, flat = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise IntegrityError(f"not a wallet account: {error}") from error
+    if version != _CODEC_VERSION:
+        raise IntegrityError(f"a wallet account has codec version {version}, this program knows {_CODEC_VERSION}")
     cells: dict[int, CellState] = {}
     cell = 0
-    for place in range(3, len(values), 3):
-        cell += values[place]
-        cells[cell] = CellState(values[place + 1], values[place + 2] >> 1, bool(values[place + 2] & 1))
-    account = Account(values[0], values[1], MappingProxyType(cells))
-    if encode_account(account) != data or any(state.weight > WEIGHT_ONE for state in cells.values()):
-        raise IntegrityError("a wallet account is not in canonical form")
-    return account
+    for step, reports, paid in zip(flat[::3], flat[1::3], flat[2::3], strict=False):
+        cell += step
+        cells[cell] = CellState(reports, paid >> 1, bool(paid & 1))
+    is_sound = min(spent, operations, *flat) >= 0 if flat else min(spent, operations) >= 0
+    if not (is_sound and len(flat) == 3 * len(cells) and max(flat[2::3], default=0) <= WEIGHT_ONE << 1 | 1):
+        raise IntegrityError("a wallet account is damaged")
+    return Account(spent, operations, MappingProxyType(cells))

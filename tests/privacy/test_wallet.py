@@ -1,6 +1,7 @@
 from collections import Counter
 from math import isqrt
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,10 +156,23 @@ def test_rules_r1_r2_r3_hold_whatever_happens(stream: list[tuple[bool, list[int]
 def test_account_codec_is_compact_and_refuses_damage() -> None:
     account = contribute(Account(), added=[100_000, 100_001, 100_007], removed=[], policy=POLICY).account
     data = encode_account(account)
-    assert len(data) <= 20
+    assert len(data) <= 30
     assert decode_account(data) == account
     assert decode_account(encode_account(Account())) == Account()
-    for damaged in (b"", data[:-1], b"\x02" + data[1:], data + b"\x00", data + b"\x80", b"\x01\x80\x00\x00\x00"):
+    pack = msgspec.msgpack.encode
+    damages = [
+        b"",
+        data[:-1],
+        data + b"\x00",
+        pack((2, 0, 0, [])),
+        pack((1, -1, 0, [])),
+        pack((1, 0, 0, [1, 1])),
+        pack((1, 0, 0, [1, 1, 3, 0, 1, 3])),  # one cell twice
+        pack((1, 0, 0, [1, -1, 3])),
+        pack((1, 0, 0, [1, 1, 514])),
+        pack((1, 0, 0, ["1", 1, 3])),
+    ]
+    for damaged in damages:
         with pytest.raises(IntegrityError):
             decode_account(damaged)
 
