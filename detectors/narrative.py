@@ -180,7 +180,9 @@ class NarrativeReader:
         is_mixed_case = any(letter.islower() for synonym in synonyms for letter in synonym)
         capitals: defaultdict[str, set[str]] = defaultdict(set)
         owner: dict[str, str] = {}
-        for synonym, name in synonyms.items():
+        for synonym, name in sorted(
+            synonyms.items()
+        ):  # in an order of their own, so that equal vocabularies read alike
             if is_mixed_case and len(synonym) <= _MOST_CAPITALS and synonym.isupper():
                 capitals[name].add(synonym)
             else:

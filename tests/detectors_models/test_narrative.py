@@ -7,9 +7,12 @@ import string
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cases import Assertion, DrugRole, ParameterError, Provenance, TermKind, Vocabulary
 from connectors import default_vocabulary
+from connectors.generator.words import narrative
 from detectors import NarrativeFindings, NarrativeReader
 
 VOCABULARY = Vocabulary.from_csv(
@@ -201,6 +204,31 @@ def test_nothing_in_text_without_words(reader: NarrativeReader, text: str) -> No
     assert reader.read(text) == NarrativeFindings()
 
 
+_READER = NarrativeReader(VOCABULARY)
+_PIECES = st.sampled_from(
+    ["no ", "rash", "fever ", ", ", ". ", "after ", "warfarin ", "history of ", "until ", "icu ", "\n\n"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PIECES | st.text(max_size=5), max_size=30).map("".join))
+def test_whatever_is_read_the_findings_are_names_once_each_and_sorted(text: str) -> None:
+    found = _READER.read(text)
+    drugs, terms = [use.drug.name for use in found.drugs], [item.reaction.name for item in found.reactions]
+    assert set(drugs) <= set(VOCABULARY.names(TermKind.DRUG))
+    assert set(terms) <= set(VOCABULARY.names(TermKind.REACTION))
+    for names in (drugs, terms, list(found.cues)):
+        assert names == sorted(set(names), key=str)
+    assert found == _READER.read(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_a_sentence_does_not_speak_for_the_next(text: str) -> None:
+    alone = {item.reaction.name: item.assertion for item in _READER.read("Nausea").reactions}
+    assert reactions(_READER.read(f"{text}. Nausea"))["Nausea"] is alone["Nausea"] is P
+
+
 def test_read_many_is_the_loop(reader: NarrativeReader) -> None:
     texts = ["Rash.", "", "No fever after warfarin."]
     assert list(reader.read_many(texts)) == [reader.read(text) for text in texts]
@@ -211,6 +239,17 @@ def test_same_text_same_findings_whatever_was_read_before(reader: NarrativeReade
     first = reader.read(text)
     reader.read("If fever, take ibuprofen. No")
     assert reader.read(text) == first == NarrativeReader(VOCABULARY).read(text)
+
+
+def test_the_order_of_the_vocabulary_does_not_matter() -> None:
+    synonyms = {**VOCABULARY.synonyms(TermKind.REACTION), "Seizures partial": "Seizure partial", "Pains": "Pains"}
+    turned = dict(reversed(synonyms.items()))
+    readers = [
+        NarrativeReader(Vocabulary(name="v", version="1", synonyms={TermKind.REACTION: each}, codes={}))
+        for each in (synonyms, turned)
+    ]
+    text = "Seizures, pain, pains, partial seizures, hemorrhages. No rashes."
+    assert readers[0].read(text) == readers[1].read(text)
 
 
 def test_an_open_vocabulary_gives_cues_only() -> None:
@@ -295,3 +334,27 @@ def test_every_name_and_synonym_of_the_default_vocabulary_is_found(kind: TermKin
     for synonym, name in vocabulary.synonyms(kind).items():
         found = reader.read(f"The record names {synonym} here.")
         assert name in (reactions(found) if kind is TermKind.REACTION else roles(found)), synonym
+
+
+def test_generated_narratives_are_read_as_they_were_meant() -> None:
+    vocabulary, rng = default_vocabulary(), random.Random(5)
+    reader = NarrativeReader(vocabulary)
+    drugs = sorted(vocabulary.synonyms(TermKind.DRUG).items())
+    terms = sorted(vocabulary.synonyms(TermKind.REACTION).items())
+    wrong, told = 0, 0
+    for _ in range(500):
+        (drug, ingredient), words = rng.choice(drugs), rng.sample(terms, 4)
+        if len({name for _, name in words}) < 4:
+            continue
+        text = narrative(
+            age=rng.randint(5, 90), is_woman=rng.random() < 0.5, drug=drug, reactions=[word for word, _ in words[:2]],
+            others=[word for word, _ in words[2:]], is_serious=rng.random() < 0.5, is_fatal=rng.random() < 0.1,
+            chances=[rng.random() for _ in range(8)],
+        )  # fmt: skip
+        found = reader.read(text)
+        assert ingredient in roles(found), text
+        said = reactions(found)
+        told += 4
+        wrong += sum(said.get(name) is not P for _, name in words[:2])
+        wrong += sum(said.get(name) is P for _, name in words[2:])
+    assert wrong <= 0.01 * told
