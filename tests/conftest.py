@@ -17,6 +17,7 @@ from tests.services.hapi_server import HapiServer
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.paths import ROOT, missing
 from tests.services.postgres_cluster import PostgresCluster
+from tests.services.process_clock import ProcessClock
 from tests.services.prometheus_tools import PrometheusTools
 
 _MARKER_OF_FIXTURE = {
@@ -26,6 +27,7 @@ _MARKER_OF_FIXTURE = {
     "postgres_cluster": "postgres",
     "prometheus_tools": "prometheus",
     "podman_tools": "podman",
+    "process_clock": "clock",
 }
 # warnings are errors; these come from other people's packages, where we cannot mend them
 _FOREIGN_WARNINGS = [
@@ -118,6 +120,13 @@ def prometheus_tools() -> PrometheusTools:
 def podman_tools() -> None:
     """Ask for podman, buildah, runc and mmdebstrap."""
     _require("podman")
+
+
+@pytest.fixture
+def process_clock(tmp_path: Path) -> ProcessClock:
+    """Give a clock that real processes run by, and that the test sets."""
+    _require("clock")
+    return ProcessClock(tmp_path / "clock")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,6 +28,7 @@ _DEBIAN = {
     "prometheus": ["prometheus"],
     "podman": ["podman", "buildah", "runc", "catatonit", "mmdebstrap"],
     "chromium": ["chromium"],
+    "clock": ["gcc", "libc6-dev"],
 }
 _PROGRAM = {"openjdk-17-jdk-headless": "javac", "maven": "mvn"}  # any JDK or Maven will do, not only Debian's
 _HERE = Path(__file__).resolve().parent

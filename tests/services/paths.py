@@ -7,7 +7,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FHIR_CLASSES", "FHIR_LIBS", "KAFKA_LIBS", "ROOT", "SERVICES", "missing", "postgres_program"]
+__all__ = [
+    "FHIR_CLASSES",
+    "FHIR_LIBS",
+    "KAFKA_LIBS",
+    "ROOT",
+    "SERVICES",
+    "missing",
+    "postgres_program",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = Path(os.environ.get("KELSEY_SERVICES") or ROOT / ".services")
@@ -48,4 +56,5 @@ _LACK: dict[str, Callable[[], str | None]] = {
     "prometheus": lambda: _lacks_programs("prometheus", "promtool"),
     "podman": lambda: _lacks_programs("podman", "buildah", "runc", "mmdebstrap"),
     "chromium": lambda: _lacks_programs("chromium"),
+    "clock": lambda: _lacks_programs("cc"),
 }
