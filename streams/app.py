@@ -37,7 +37,7 @@ from streams.settings import SiteSettings
 from streams.state_thread import StateThread
 from streams.topics import MAXIMUM_MESSAGE_BYTES
 
-__all__ = ["StreamWorker"]
+__all__ = ["StreamWorker", "Take"]
 
 _log = logging.getLogger("kelsey.worker")
 _RAW_MESSAGES, _CASE_MESSAGES = 8, 1000  # at most in one transaction; a raw message holds up to some hundred records

@@ -9,7 +9,7 @@ import msgspec
 
 from cases import Case, CaseVersion
 
-__all__ = ["CaseIndex", "IndexEntry", "IndexState"]
+__all__ = ["UNSEEN_PATIENT", "CaseIndex", "IndexEntry", "IndexState"]
 
 
 class IndexState(StrEnum):

@@ -30,24 +30,32 @@ _CLOCK_SECONDS = 30.0
 _TIMEOUT_SECONDS = 10.0
 
 
-def check_site(config: Path) -> list[Finding]:
-    """All findings, in the order one would mend them; never raises for what it finds."""
+def check_site(config: Path, *, role: str | None = None) -> list[Finding]:
+    """All findings, in the order one would mend them; never raises for what it finds.
+
+    With `role` (connector, worker or gate) only what that role needs: on Kubernetes each pod has its own secrets, and
+    only the gate may reach the hub.
+    """
     try:
         settings = load_site_settings(config)
     except KelseyError as error:
         return [_bad("settings", error)]
     findings = [Finding("settings", True, str(config))]
-    findings += _secrets(settings)
+    findings += _secrets(settings, role)
     findings.append(_tried("vocabulary", lambda: settings.vocabulary().label))
     findings.append(_tried("protocol", lambda: _protocol(settings)))
     findings += _disk(settings.data_directory)
     findings += _kafka(settings)
-    findings += _hub(settings)
+    if role in (None, "gate"):
+        findings += _hub(settings)
     return findings
 
 
-def _secrets(settings: SiteSettings) -> Iterator[Finding]:
-    yield _tried("pseudonym key", lambda: f"{len(settings.pseudonym_key())} bytes")
+def _secrets(settings: SiteSettings, role: str | None) -> Iterator[Finding]:
+    if role in (None, "worker"):
+        yield _tried("pseudonym key", lambda: f"{len(settings.pseudonym_key())} bytes")
+    if role not in (None, "gate"):
+        return
     if settings.site.signing_key_file:
         yield _tried("signing key", lambda: f"Ed25519, {type(settings.signing_key()).__name__}")
     if settings.hub is not None:

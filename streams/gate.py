@@ -117,8 +117,7 @@ class Gate:
         vector = self._history[epoch] = self._store.close_epoch(era, epoch)
         self._reached("closed")
         try:
-            cost = self.spec.cost_micro_mu2 if epoch == 0 else 0
-            self._ledger.reserve(era, epoch, cost, self.spec.cap_micro_mu2, self.spec.hash, vector.digest)
+            self._ledger.reserve(era, epoch, self._cost(epoch), self.spec.cap_micro_mu2, self.spec.hash, vector.digest)
         except BudgetSpentError as error:
             self._is_exhausted = True
             _log.error("the gate stops, the privacy budget is gone: %s", error)
@@ -139,6 +138,13 @@ class Gate:
         self._sealed += 1
         self._reached("sealed")
         return line
+
+    def _cost(self, epoch: int) -> int:
+        """What an epoch is charged: the whole era with its first release under this spec, later ones nothing."""
+        booked = [entry for entry in self._ledger.entries() if entry.era == self.protocol.era]
+        if any(entry.epoch < epoch and entry.spec_hash == self.spec.hash and entry.cost > 0 for entry in booked):
+            return 0
+        return self.spec.cost_micro_mu2
 
     def deliver(self, sink: ReleaseSink) -> int:
         """Send every sealed line that is not marked as sent, in order; returns how many.

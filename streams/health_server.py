@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from cases import ConfigurationError
 
-__all__ = ["HealthServer"]
+__all__ = ["HealthServer", "shifted"]
 
 
 class HealthServer:

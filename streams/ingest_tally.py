@@ -9,7 +9,7 @@ import msgspec
 from cases import IntegrityError
 from streams.outcome import Accepted, DeadLettered, Ignored, Outcome
 
-__all__ = ["IngestTally"]
+__all__ = ["IngestTally", "changes", "skipped_changes"]
 
 _IGNORED = "ignored."
 _DEAD = "dead."

@@ -39,7 +39,7 @@ from detectors.narrative import NarrativeReader
 from streams.case_index import UNSEEN_PATIENT, CaseIndex, IndexEntry, IndexState
 from streams.outcome import Accepted, DeadLettered, Ignored, Outcome, Superseded
 
-__all__ = ["Intake"]
+__all__ = ["MAXIMUM_CASE_BYTES", "Intake"]
 
 _DIGEST_BYTES = 16
 _MEMORY_LIMIT = 65_536  # coded items remembered; names repeat, so the hit rate is near one

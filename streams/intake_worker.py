@@ -37,7 +37,7 @@ from streams.state_thread import StateThread
 from streams.store import PartitionStore, Position, StoreChanges
 from streams.topics import MAXIMUM_MESSAGE_BYTES, TopicRole, case_partition, record_partition, topic_name
 
-__all__ = ["IntakePartition", "IntakeWorker"]
+__all__ = ["IntakePartition", "IntakeWorker", "ReadIndex"]
 
 _log = logging.getLogger("kelsey.intake")
 _LETTER_BYTES = MAXIMUM_MESSAGE_BYTES - 64 * 1024

@@ -8,7 +8,7 @@ from typing import Any
 from cases import ConfigurationError
 from streams.settings import KafkaSettings, SiteSettings
 
-__all__ = ["client_options", "ssl_context"]
+__all__ = ["client_options", "password", "ssl_context"]
 
 
 def client_options(settings: SiteSettings) -> dict[str, Any]:

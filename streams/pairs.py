@@ -16,7 +16,7 @@ from streams.casebook import Casebook
 from streams.settings import SiteSettings
 from streams.store import PartitionStore
 
-__all__ = ["site_table", "write_pairs"]
+__all__ = ["open_stores", "pairs_frame", "site_table", "write_pairs"]
 
 
 def site_table(settings: SiteSettings) -> CountTable:

@@ -18,7 +18,7 @@ from streams.online_models import OnlineModels
 from streams.store import PartitionStore, Position, StoreChanges
 from streams.wallet_summary import WalletSummary
 
-__all__ = ["PartitionBook"]
+__all__ = ["PartitionBook", "wallet_summary"]
 
 _BLOCKED = "wallet.blocked"
 

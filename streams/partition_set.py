@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["HasStore", "PartitionSet", "store_path"]
+__all__ = ["HasStore", "Held", "PartitionSet", "store_path"]
 
 _log = logging.getLogger("kelsey.worker")
 

@@ -19,7 +19,7 @@ from streams.kafka_connection import client_options
 from streams.settings import SiteSettings
 from streams.topics import MAXIMUM_MESSAGE_BYTES, TopicRole, record_partition, topic_name
 
-__all__ = ["RawWriter"]
+__all__ = ["CHUNK_BYTES", "CHUNK_RECORDS", "RawWriter", "chunks"]
 
 CHUNK_BYTES = 256 * 1024
 CHUNK_RECORDS = 200

@@ -13,7 +13,7 @@ from streams.feed import feed
 from streams.raw_writer import RawWriter
 from streams.settings import SiteSettings
 
-__all__ = ["replay_files", "replay_sources"]
+__all__ = ["FILES_NAME", "VAERS_NAME", "replay_files", "replay_sources"]
 
 VAERS_NAME, FILES_NAME = "vaers", "files"
 

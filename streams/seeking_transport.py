@@ -14,7 +14,7 @@ from typing import Any, cast
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-__all__ = ["SeekingTransport"]
+__all__ = ["Offsets", "SeekingTransport"]
 
 Offsets = Callable[[Iterable[TP]], Awaitable[Mapping[TP, int | None]]]
 

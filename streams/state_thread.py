@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["StateThread"]
+__all__ = ["Result", "StateThread"]
 
 Result = TypeVar("Result")
 

@@ -24,7 +24,18 @@ from cases import Case, CaseKey, ServiceError
 from streams.kafka_connection import client_options
 from streams.settings import KafkaSettings, SiteSettings
 
-__all__ = ["Topic", "TopicRole", "TopicState", "case_partition", "check_topics", "create_topics", "record_partition"]
+__all__ = [
+    "MAXIMUM_MESSAGE_BYTES",
+    "TOPICS",
+    "Topic",
+    "TopicRole",
+    "TopicState",
+    "case_partition",
+    "check_topics",
+    "create_topics",
+    "record_partition",
+    "topic_name",
+]
 
 MAXIMUM_MESSAGE_BYTES = 16 * 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000

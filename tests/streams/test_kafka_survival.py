@@ -24,7 +24,7 @@ from tests.streams.tables import plain
 
 pytestmark = pytest.mark.kafka
 IS_LONG = os.environ.get("KELSEY_LONG") == "1"
-AMPLE = protocol(capacity=16.0, operations=1024)
+AMPLE = protocol(capacity=16.0, operations=256)
 MEMORY_BYTES = 600 * 1024 * 1024
 
 
