@@ -29,7 +29,7 @@ from connectors.source import SourceBatch
 
 __all__ = ["FhirServerSource"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _MAXIMUM_SEEN = 10_000
 _SEARCH, _HISTORY = "search", "history"
@@ -250,7 +250,7 @@ class FhirServerSource:
     def _warn_of_ignored_parameters(self, bundle: Envelope, state: _Cursor) -> None:
         url = bundle.url_of("self")
         if state.since and url and "_lastUpdated" not in url:
-            logger.warning("source %s: the server ignores _lastUpdated; every poll reads everything", self._name)
+            _logger.warning("source %s: the server ignores _lastUpdated; every poll reads everything", self._name)
 
 
 def _decoded(after: str | None) -> _Cursor:

@@ -17,7 +17,7 @@ from cases import ConfigurationError, ServiceError
 
 __all__ = ["Answer", "PoliteClient", "TokenProvider"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 TokenProvider = Callable[[bool], str]
 """Gives an access token; called with True where the last one was refused and a new one is needed."""
@@ -116,7 +116,7 @@ class PoliteClient:
             failures += 1
             if failures >= self._attempts or wait > self._maximum_wait_seconds:
                 raise ServiceError(f"the FHIR server does not answer ({reason})", hint="the next poll tries again")
-            logger.warning("FHIR server busy (%s), waiting %.0f s", reason, wait)
+            _logger.warning("FHIR server busy (%s), waiting %.0f s", reason, wait)
             self._sleep(wait)
 
     def url_of(self, url: str, parameters: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from kelsey.console import table
 from streams.embedded import EmbeddedSite
 from streams.ingest_tally import IngestTally
 
-__all__ = ["IntakeReport", "load_vocabulary", "take_in"]
+__all__ = ["SOURCE_NAME", "IntakeReport", "load_vocabulary", "take_in"]
 
 SOURCE_NAME = "files"
 

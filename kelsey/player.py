@@ -21,7 +21,7 @@ from privacy.calendar import EpochCalendar
 from streams.embedded import EmbeddedSite
 from streams.table_change import TableChange
 
-__all__ = ["PlayedEpoch", "PlayedSite", "Player", "View"]
+__all__ = ["PlayedEpoch", "PlayedSite", "Player", "View", "apply_changes"]
 
 _BATCH = 1000
 

@@ -19,14 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-__all__ = [
-    "ForestRow",
-    "budget_plot",
-    "forest_plot",
-    "noise_plot",
-    "recall_plot",
-    "reports_plot",
-]
+__all__ = ["MARKERS", "PALETTE", "ForestRow", "budget_plot", "forest_plot", "noise_plot", "recall_plot", "reports_plot"]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

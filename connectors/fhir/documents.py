@@ -15,7 +15,7 @@ import msgspec
 
 from cases import DeadLetterReason
 
-__all__ = ["Document", "documents"]
+__all__ = ["MAXIMUM_DOCUMENT_BYTES", "MAXIMUM_LINE_BYTES", "Document", "documents"]
 
 MAXIMUM_LINE_BYTES = 32 << 20
 MAXIMUM_DOCUMENT_BYTES = 256 << 20

@@ -11,7 +11,19 @@ from cases import DeadLetterReason, RecordError
 from connectors.fhir.dates import instant
 from connectors.fhir.resolver import split_reference
 
-__all__ = ["Deletion", "Entry", "Envelope", "Header", "deletion_of", "open_bundle", "open_header"]
+__all__ = [
+    "Deletion",
+    "Entry",
+    "Envelope",
+    "Header",
+    "Link",
+    "Request",
+    "Response",
+    "Search",
+    "deletion_of",
+    "open_bundle",
+    "open_header",
+]
 
 
 class Header(msgspec.Struct):

@@ -14,7 +14,7 @@ from connectors.polite_client import Answer, PoliteClient
 
 __all__ = ["Page", "PagedSearch", "written"]
 
-logger = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _MAXIMUM_PAGES = 100_000
 _MAXIMUM_RESTARTS = 3
@@ -94,7 +94,7 @@ class PagedSearch:
     def _restarted(self, restarts: int, reason: str) -> int:
         if restarts >= _MAXIMUM_RESTARTS:
             raise ServiceError(f"the FHIR server loses its pages ({reason})", hint="lower page_size")
-        logger.warning("search of %s begins again: %s", self._path, reason)
+        _logger.warning("search of %s begins again: %s", self._path, reason)
         return restarts + 1
 
 
@@ -115,5 +115,5 @@ def _server_time(answer: Answer, bundle: Envelope) -> str:
         try:
             moments.append(instant(updated, "Bundle.meta.lastUpdated"))
         except RecordError:
-            logger.warning("the FHIR server's Bundle.meta.lastUpdated is no instant")
+            _logger.warning("the FHIR server's Bundle.meta.lastUpdated is no instant")
     return written(min(moments)) if moments else ""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from connectors.generator.planted import PAIRS
 
-__all__ = ["BYSTANDERS", "DRUGS", "ELDERLY_YEARS", "REACTIONS", "drug_cdf", "reaction_cdf"]
+__all__ = ["BYSTANDERS", "DRUGS", "ELDERLY_YEARS", "REACTIONS", "Floats", "drug_cdf", "reaction_cdf"]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -59,7 +59,7 @@ _DRUG_TABLE: Mapping[str, tuple[float, float, float]] = {
     "paracetamol": (3.0, 0.32, _WOMEN),
     "methotrexate": (2.4, 0.34, 0.62),
     "prednisolone": (2.8, 0.42, _WOMEN),
-    "levothyroxine": (2.6, 0.40, 0.88),
+    "levothyroxine": (3.4, 0.40, 0.93),
     "allopurinol": (1.8, 0.52, 0.30),
 }
 
@@ -83,7 +83,7 @@ _REACTION_TABLE: Mapping[str, tuple[float, float, float]] = {
     "Insomnia": (1.2, 1.0, 1.0),
     "Fall": (1.6, 5.0, 1.0),
     "Confusion": (1.4, 5.0, 1.0),
-    "Hair loss": (0.9, 1.0, 5.0),
+    "Hair loss": (0.7, 1.0, 9.0),
     "Breathlessness": (_USUAL, 1.2, 1.0),
     "Hives": (1.5, 0.8, 1.0),
     "Swollen legs": (1.3, 1.5, 1.0),
