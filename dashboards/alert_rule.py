@@ -8,7 +8,7 @@ from typing import Literal
 
 __all__ = ["AlertRule"]
 
-RUNBOOKS = "docs/runbooks.md"
+_RUNBOOKS = "docs/runbooks.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,6 @@ class AlertRule:
             "annotations": {
                 "summary": self.summary,
                 "description": re.sub(r"\s+", " ", self.description).strip(),
-                "runbook_url": f"{RUNBOOKS}#{self.name.lower()}",
+                "runbook_url": f"{_RUNBOOKS}#{self.name.lower()}",
             },
         }

@@ -11,9 +11,9 @@ from streams.doctor import check_site as site_findings
 __all__ = ["Finding", "check_hub", "check_site"]
 
 
-def check_site(config: Path) -> list[Finding]:
-    """Settings, Kafka, permissions, clock, disk, keys and hub, as a site needs them."""
-    return site_findings(config)
+def check_site(config: Path, *, role: str | None = None) -> list[Finding]:
+    """Settings, Kafka, permissions, clock, disk, keys and hub, as a site (or one role of it) needs them."""
+    return site_findings(config, role=role)
 
 
 def check_hub(config: Path) -> list[Finding]:

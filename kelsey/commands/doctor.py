@@ -18,11 +18,17 @@ __all__ = ["doctor"]
     epilog="""\b
 Examples:
   kelsey doctor --config site.toml
+  kelsey doctor --config site.toml --role gate
   kelsey doctor --config hub.toml --json"""
 )
 @config_option
+@click.option(
+    "--role",
+    type=click.Choice(["connector", "worker", "gate"]),
+    help="Check what this role of a site needs, where each has a host or pod of its own.",
+)
 @as_json_option
-def doctor(config: Path, as_json: bool) -> None:
+def doctor(config: Path, role: str | None, as_json: bool) -> None:
     """Check settings, Kafka, permissions, clock, disk, keys and hub; each failure says what to do.
 
     Works with a site's or a hub's settings file. Exit code 1 where any check fails.
@@ -33,7 +39,9 @@ def doctor(config: Path, as_json: bool) -> None:
         sections = tomllib.loads(config.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{config}: not TOML: {error}") from error
-    findings: list[Finding] = check_site(config) if "site" in sections and "kafka" in sections else check_hub(config)
+    findings: list[Finding] = (
+        check_site(config, role=role) if "site" in sections and "kafka" in sections else check_hub(config)
+    )
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:

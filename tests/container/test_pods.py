@@ -106,6 +106,9 @@ def test_a_record_walks_through_the_rendered_pods(engine: ContainerEngine, kafka
     status = json.loads(worker.inside("kelsey", "site", "status", "--config", "/etc/kelsey/config/site.toml", "--json"))
     assert status["site"] == "north"
     assert status["lag"] == {"raw": 0, "cases": 0}
+    for role, pod in pods.items():
+        told = pod.inside("kelsey", "doctor", "--config", "/etc/kelsey/config/site.toml", "--role", role, "--json")
+        assert {finding["name"] for finding in json.loads(told)} >= {"settings", "Kafka", "protocol", "disk space"}
 
 
 def _play_hub(engine: ContainerEngine, files: _Files, public_key: str, folder: Path) -> PlayedPod:

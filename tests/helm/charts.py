@@ -31,9 +31,9 @@ def values_of(chart: str, name: str) -> dict[str, Any]:
 
 
 def render(chart: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Text by template path, as `helm template kelsey` in namespace `pv` makes it. Raises `helm.HelmError`."""
+    """Text by template path, as `helm template kelsey-<chart>` in namespace `pv` makes it. Raises `HelmError`."""
     with helm.Chart.load(chart_path(chart)) as loaded:
-        return loaded.render(dict(values), name="kelsey", namespace="pv")
+        return loaded.render(dict(values), name=f"kelsey-{chart}", namespace="pv")
 
 
 @cache

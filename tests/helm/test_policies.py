@@ -166,7 +166,10 @@ def test_the_hub_calls_no_private_address_but_its_database() -> None:
 
 def test_the_ingress_shows_the_api_alone() -> None:
     ingress = next(m for m in objects("hub", "full-values.yaml") if m["kind"] == "Ingress")
-    assert [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]] == ["/v1"]
+    assert [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]] == [
+        "/healthz",
+        "/v1",
+    ]
     assert ingress["spec"]["tls"][0]["secretName"] == "hub-tls"
 
 

@@ -5,8 +5,8 @@
 {{- define "kelsey.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
-{{- else if contains .Release.Name (include "kelsey.name" .) -}}
-{{- include "kelsey.name" . -}}
+{{- else if contains (include "kelsey.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name (include "kelsey.name" .) | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
