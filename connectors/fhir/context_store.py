@@ -41,7 +41,8 @@ class ContextStore:
         if header.logical_id:
             self._pending.append((key, key, body))
             if header.version_id:
-                self._pending.append((f"{key}/_history/{header.version_id}", key, body))
+                versioned = f"{key}/_history/{header.version_id}"
+                self._pending.append((versioned, versioned, body))
         identifiers = header.identifier if isinstance(header.identifier, list) else [header.identifier]
         for identifier in identifiers:
             if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):

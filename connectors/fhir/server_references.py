@@ -61,7 +61,8 @@ class ServerReferences:
 
     def _read(self, path: str, kind: str) -> Found | None:
         answer = self._client.get(path)
-        return self._found(answer.body, kind) if answer.status == 200 else None
+        found = self._found(answer.body, kind) if answer.status == 200 else None
+        return found._replace(key=path) if found is not None else None
 
     def _search(self, kind: str, identifier: str) -> Found | None:
         """The one resource with an identifier; None where there is none, or more than one."""

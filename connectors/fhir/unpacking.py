@@ -42,7 +42,8 @@ class _Scope:
             if header.logical_id:
                 self._by_key[key] = found
                 if header.version_id:
-                    self._by_key[f"{key}/_history/{header.version_id}"] = found
+                    versioned = f"{key}/_history/{header.version_id}"
+                    self._by_key[versioned] = found._replace(key=versioned)
 
     def find(self, reference: FhirObject, base: str) -> Found | None:
         literal = reference.get("reference")

@@ -63,6 +63,7 @@ HOSPITALS: tuple[Hospital, ...] = (
 )
 """A university hospital, a city hospital and a small one."""
 
+_Waiting = tuple[datetime, int, Report, str]
 _DELAY = timedelta(minutes=2)  # from the last change at the source to its arrival
 _BROKEN, _UNSEEN = 0.018, 0.001
 _FATES = ((0.06, "follow-up"), (0.012, "nullification"), (0.006, "deletion"), (0.02, "duplicate"))
@@ -131,7 +132,7 @@ class HospitalGenerator:
         share = site.share / sum(other.share for other in self.hospitals)
         expected = max(1, round(self._records * share))
         ward = Ward(site.name, patients=max(1, round(expected * 0.85)), old_share=site.old_share, rng=rng)
-        waiting: list[tuple[datetime, int, Report, str]] = []
+        waiting: list[_Waiting] = []
         tie = count()
         bounds = np.linspace(0, expected, self.months + 1).round().astype(int)
         for month in range(self.months):
@@ -140,18 +141,18 @@ class HospitalGenerator:
             block = MonthOfReports(ward, month=month, first=first, size=size, r5_share=site.r5_share, rng=rng)
             for report, chances in block.reports():
                 while waiting and waiting[0][0] <= report.updated_at:
-                    yield _played(*heapq.heappop(waiting)[2:])
+                    yield _waited(heapq.heappop(waiting))
                 yield from self._arrival(report, block, chances, waiting, tie)
         end = datetime.combine(self.end, time.min, tzinfo=UTC)
         while waiting and waiting[0][0] + _DELAY < end:
-            yield _played(*heapq.heappop(waiting)[2:])
+            yield _waited(heapq.heappop(waiting))
 
     @staticmethod
     def _arrival(
         report: Report,
         block: MonthOfReports,
         chances: list[float],
-        waiting: list[tuple[datetime, int, Report, str]],
+        waiting: list[_Waiting],
         tie: count[int],
     ) -> Iterator[PlayedRecord]:
         """The report itself (or what is left of it), and what will follow it."""
@@ -169,13 +170,19 @@ class HospitalGenerator:
                 heapq.heappush(waiting, (later, next(tie), next_report, what))
             fate -= share
         if 0 <= fate < _UNSEEN:  # its retraction arrives, the report itself never did
-            yield _played(block.next_version(report, "nullification", report.updated_at, chances), "nullification")
+            unseen = block.next_version(report, "nullification", report.updated_at, chances)
+            yield _played(unseen, "nullification", report.updated_at)
             return
-        yield _played(report, "report")
+        yield _played(report, "report", report.updated_at)
 
 
-def _played(report: Report, kind: str) -> PlayedRecord:
-    at = report.updated_at + _DELAY
+def _waited(item: _Waiting) -> PlayedRecord:
+    moment, _, report, kind = item
+    return _played(report, kind, moment)
+
+
+def _played(report: Report, kind: str, moment: datetime) -> PlayedRecord:
+    at = moment + _DELAY
     if kind == "deletion":
         return PlayedRecord(at=at, record_id=report.case_id, kind=kind, is_deleted=True, version_id=str(report.version))
     return PlayedRecord(at=at, record_id=report.case_id, kind=kind, payload=msgspec.json.encode(write_bundle(report)))

@@ -31,6 +31,7 @@ CRITERIA = [
 CONDITION: dict[str, Any] = {
     "resourceType": "Condition",
     "id": "c1",
+    "clinicalStatus": {"coding": [{"code": "active"}]},
     "subject": {"reference": "Patient/p1"},
     "code": {"coding": [{"system": "http://snomed.info/sct", "code": "271737000", "display": "Anaemia"}]},
 }
@@ -40,9 +41,11 @@ GIVEN_R4: dict[str, Any] = {
     "status": "completed",
     "subject": {"reference": "Patient/p1"},
     "medicationReference": {"reference": "Medication/m1"},
+    "effectiveDateTime": "2026-10-01",
 }
 GIVEN_R5: dict[str, Any] = {
-    **{key: value for key, value in GIVEN_R4.items() if key != "medicationReference"},
+    **{key: value for key, value in GIVEN_R4.items() if key not in ("medicationReference", "effectiveDateTime")},
+    "occurenceDateTime": "2026-10-01",
     "medication": {"reference": {"reference": "Medication/m1"}},
 }
 SERIOUS = {"coding": [{"code": "Serious"}]}

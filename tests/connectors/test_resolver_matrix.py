@@ -216,7 +216,7 @@ def test_other_medicines_are_concomitant_and_treatments_are_none(version: str) -
         "status": "completed",
         "vaccineCode": {"text": "metformin"},
     }
-    item = {"itemReference": {"reference": "MedicationStatement/s"}}
+    item: dict[str, Any] = {"itemReference": {"reference": "MedicationStatement/s"}}
     url = "http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition/supporting-info"
     extension = {
         "url": url,
