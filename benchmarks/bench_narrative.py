@@ -93,9 +93,12 @@ def _row(what: str, ours: float, peer: str, peer_value: float) -> Row:
 
 def _systems(names: Found) -> dict[str, System]:
     """The three systems, each for the same names."""
+    return {"kelsey": _kelsey(_reader(names)), "substring": _substring(names), "negspacy": _negspacy(names)}
+
+
+def _reader(names: Found) -> NarrativeReader:
     synonyms = {kind: {name: name for of, name in sorted(names) if of == kind} for kind in TermKind}
-    reader = NarrativeReader(Vocabulary(name="train", version="1", synonyms=synonyms, codes={}))
-    return {"kelsey": _kelsey(reader), "substring": _substring(names), "negspacy": _negspacy(names)}
+    return NarrativeReader(Vocabulary(name="train", version="1", synonyms=synonyms, codes={}))
 
 
 def _kelsey(reader: NarrativeReader) -> System:
@@ -192,8 +195,7 @@ def _negation_row(path: Path) -> Row:
         lines = [line for line in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if len(line) > 5]
     lines = [line for line in lines if line[4] in ("Affirmed", "Negated")]
     names = {("reaction", " ".join(line[2].lower().split())) for line in lines}
-    synonyms = {TermKind.REACTION: {name: name for _, name in names}}
-    reader = NarrativeReader(Vocabulary(name="negex", version="1", synonyms=synonyms, codes={}))
+    reader = _reader(names)
     peer = _negspacy(names | {("drug", "\N{BULLET}")})
     ours_score, peer_score = Score(), Score()
     for line in lines[1::2]:

@@ -51,7 +51,7 @@ def mark(spans: Iterable[tuple[int, int, Action | Mention]], scopes: Mapping[str
     Parameters
     ----------
     spans
-        Mentions and actions with their token positions [start, end), in the order of the text, not overlapping.
+        Mentions and actions with their token positions [start, end), in order of start, then end.
     scopes
         For each mark, how many tokens it reaches forward from its cue, and on from every mention it has reached.
     """

@@ -15,7 +15,12 @@ _CHARACTERS = str.maketrans(
     | {"“": '"', "”": '"', "•": " ; ", "·": " ", "\ufffd": " ", "\0": " "}
 )
 _SIGNS = ';,:()[]+&="<>?!'
-_TO_AMERICAN = ((re.compile("ae|oe"), "e"), (re.compile("our"), "or"), (re.compile("isation"), "ization"))
+_TO_AMERICAN = (
+    (re.compile("ae|oe"), "e"),
+    (re.compile("our"), "or"),
+    (re.compile("isation"), "ization"),
+    (re.compile(r"\bleuc(?=[oe])"), "leuk"),
+)
 _TO_BRITISH = (
     (re.compile(r"(?<![ao])edema"), "oedema"),
     (re.compile(r"(?<!a)emia"), "aemia"),
@@ -25,7 +30,7 @@ _TO_BRITISH = (
     (re.compile(r"anesth"), "anaesth"),
     (re.compile(r"ischem"), "ischaem"),
     (re.compile(r"tumor\b"), "tumour"),
-    (re.compile(r"\bleuko"), "leuco"),
+    (re.compile(r"\bleuk(?=o)"), "leuc"),
     (re.compile(r"ization"), "isation"),
 )
 

@@ -153,24 +153,31 @@ class NarrativeReader:
         found.sort(key=_longest_first)
         entries, mentions = self._entries, list[Mention]()
         spans: list[tuple[int, int, Action | Mention]] = []
-        taken = {False: 0, True: 0}  # tokens held by a longer match, as bits: cues of seriousness compete on their own
-        last: dict[bool, tuple[int, int] | None] = {False: None, True: None}
+        names = cues = actions = 0  # tokens held by a longer match, as bits
+        last_name = last_cue = (0, 0)  # the same tokens may be a drug and a reaction, or two cues
         for key, start, end in found:
-            entry = entries[key]
-            is_cue = entry.kind == _CUE
-            if entry.is_capitals and not doc[start:end].text.isupper():
-                continue
+            entry, span = entries[key], (start, end)
             tokens = ((1 << (end - start)) - 1) << start
-            if taken[is_cue] & tokens and last[is_cue] != (start, end):  # a drug and a reaction may share a name
-                continue
-            taken[is_cue] |= tokens
-            last[is_cue] = (start, end)
             if entry.action is not None:
+                # not within a longer name ("no adverse event"), though a name may be within it ("overdose of")
+                if actions & tokens or (names & tokens and last_name != span):
+                    continue
+                actions |= tokens
                 spans.append((start, end, entry.action))
+                continue
+            if entry.kind == _CUE:
+                if cues & tokens and last_cue != span:
+                    continue
+                cues, last_cue = cues | tokens, span
             else:
-                mention = Mention(start, end, entry.name, entry.kind)
-                mentions.append(mention)
-                spans.append((start, end, mention))
+                if names & tokens and last_name != span:
+                    continue
+                if entry.is_capitals and not doc[start:end].text.isupper():
+                    continue
+                names, last_name = names | tokens, span
+            mention = Mention(start, end, entry.name, entry.kind)
+            mentions.append(mention)
+            spans.append((start, end, mention))
         spans.sort(key=_position)
         mark(spans, self._scopes)
         return mentions
@@ -180,9 +187,7 @@ class NarrativeReader:
         is_mixed_case = any(letter.islower() for synonym in synonyms for letter in synonym)
         capitals: defaultdict[str, set[str]] = defaultdict(set)
         owner: dict[str, str] = {}
-        for synonym, name in sorted(
-            synonyms.items()
-        ):  # in an order of their own, so that equal vocabularies read alike
+        for synonym, name in sorted(synonyms.items()):  # so that equal vocabularies read alike, whatever their order
             if is_mixed_case and len(synonym) <= _MOST_CAPITALS and synonym.isupper():
                 capitals[name].add(synonym)
             else:

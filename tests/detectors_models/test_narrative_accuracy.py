@@ -15,7 +15,7 @@ def test_ade_corpus(shared_data: Path) -> None:
     train, test = bench._ade_corpus(shared_data / "ade_text" / "ade_corpus_v2")
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}
     names = {name for sentence in train for name in sentence.names}
-    reader, baseline = bench._systems(names)["kelsey"], bench._substring(names)
+    reader, baseline = bench._kelsey(bench._reader(names)), bench._substring(names)
     related = [sentence for sentence in test if sentence.pairs]
     known = bench.Score()
     for sentence in related:
@@ -33,7 +33,7 @@ def test_psytar(shared_data: Path) -> None:
     folder = shared_data / "ade_text" / "psytar" / "all"
     train, test = bench._psytar(folder / "train.txt"), bench._psytar(folder / "dev.txt")
     names = {name for sentence in train for name in sentence.names}
-    reader, score = bench._systems(names)["kelsey"], bench.Score()
+    reader, score = bench._kelsey(bench._reader(names)), bench.Score()
     for sentence in test:
         score.add(reader(sentence.text)[0], sentence.names)
     assert score.recall > 0.4
