@@ -116,24 +116,37 @@ class Evaluator:
         return EpochView(epoch=epoch, totals=totals, scores=scores, flags=flags, new_sdrs=tuple(raised))
 
     def due_epoch(self, sites: int, *, at: datetime, grace_seconds: float) -> int | None:
-        """The newest epoch that should be looked at now; None where there is none.
+        """The epoch that should be looked at next; None where there is none.
 
-        An epoch is due once all of `sites` have released it, or `grace_seconds` after it closed if anybody has; it is
-        due again when a release arrived that the last look did not have.
+        An epoch is due once all of `sites` have released it, or `grace_seconds` after it closed if anybody has. Epochs
+        not looked at yet come first, in their order; the newest is due again when a release arrived that its last look
+        did not have.
         """
-        era = self._protocol.era
+        done, era = schema.evaluation, self._protocol.era
         with self._store.read() as connection:
-            latest = self._shelf.last_epoch_by_site(connection, era)
-            for epoch in sorted(set(latest.values()), reverse=True):
-                is_complete = sum(last >= epoch for last in latest.values()) >= sites
-                age = (at - self._protocol.calendar.closes_at(epoch)).total_seconds()
-                if not (is_complete or age >= grace_seconds):
-                    continue
-                done = schema.evaluation
-                query = select(done.c.releases).where(done.c.era == era, done.c.epoch == epoch)
-                seen = connection.execute(query).scalar_one_or_none()
-                return epoch if seen != self._release_count(connection, epoch) else None
+            latest = self._shelf.last_epoch_by_site(connection, era).values()
+            seen = {
+                row.epoch: row.releases
+                for row in connection.execute(select(done.c.epoch, done.c.releases).where(done.c.era == era))
+            }
+            ripe = [
+                epoch
+                for epoch in range(max(latest, default=-1) + 1)
+                if sum(last >= epoch for last in latest) >= sites
+                or (at - self._protocol.calendar.closes_at(epoch)).total_seconds() >= grace_seconds
+            ]
+            ripe = [epoch for epoch in ripe if epoch >= self._first_epoch(connection)]
+            fresh = [epoch for epoch in ripe if epoch not in seen]
+            if fresh:
+                return fresh[0]
+            if ripe and seen[ripe[-1]] != self._release_count(connection, ripe[-1]):
+                return ripe[-1]
         return None
+
+    def _first_epoch(self, connection: Connection) -> int:
+        table = schema.release
+        query = select(func.min(table.c.epoch)).where(table.c.era == self._protocol.era)
+        return int(connection.execute(query).scalar_one() or 0)
 
     def _release_count(self, connection: Connection, epoch: int) -> int:
         table = schema.release

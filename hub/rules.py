@@ -21,7 +21,7 @@ __all__ = ["SCORE_RULE", "load_noise_aware_rules", "rules_of"]
 SCORE_RULE = "noise-aware-z"
 _PREFIX = "noise-aware-"
 
-# What a published rule's column becomes. A chi-square of one degree of freedom is the square of `z`.
+# What a published rule's column becomes. A chi-square of one degree of freedom is the square of a normal score.
 _BOUND_OF = {"n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower"}
 
 
@@ -59,7 +59,7 @@ def rules_of(protocol: SurveillanceProtocol) -> tuple[Rule, ...]:
 def _on_lower_bound(condition: Condition) -> Condition:
     if condition.column == "chi2":
         return Condition(
-            column="z",
+            column="z_tail",
             at_least=None if condition.at_least is None else math.sqrt(condition.at_least),
             above=None if condition.above is None else math.sqrt(condition.above),
         )

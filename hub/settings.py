@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -126,6 +127,21 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         path = self.hub.database_url_file
         assert path is not None  # noqa: S101  checked above
         return _read(path, "hub.database_url_file").decode().strip()
+
+    def secret(self, key: ApiKeySettings) -> str:
+        """An API key from its file; raises `ConfigurationError`."""
+        return _read(key.key_file, f"key_file of API key {key.name}").decode(errors="replace").strip()
+
+    def webhook_tls(self) -> ssl.SSLContext:
+        """What verifies the certificates of webhooks; raises `ConfigurationError`."""
+        tls = ssl.create_default_context()
+        if self.webhooks.ca_file is not None:
+            pem = _read(self.webhooks.ca_file, "webhooks.ca_file")
+            try:
+                tls.load_verify_locations(cadata=pem.decode("ascii", errors="replace"))
+            except (ssl.SSLError, ValueError) as error:
+                raise ConfigurationError(f"webhooks.ca_file: {self.webhooks.ca_file} holds no certificate") from error
+        return tls
 
     def protocol(self) -> SurveillanceProtocol:
         """The protocol; raises `ConfigurationError`."""

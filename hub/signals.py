@@ -181,7 +181,9 @@ class SignalBook:
         columns: dict[str, Any] = {name: bindparam(name) for name in schema.MEASURES}
         table = schema.sdr
         connection.execute(
-            update(table).where(table.c.id == bindparam("b_id")).values(last_epoch=bindparam("b_epoch"), **columns),
+            update(table)
+            .where(table.c.id == bindparam("b_id"), table.c.last_epoch <= bindparam("b_epoch"))
+            .values(last_epoch=bindparam("b_epoch"), **columns),
             rows,
         )
 

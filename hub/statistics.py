@@ -15,6 +15,7 @@ from scipy.special import ndtri
 from cases import ParameterError
 from hub.noisy_totals import NoisyTotals
 from hub.score_interval import cell_count_interval, relative_rate_interval
+from hub.tail_score import tail_score
 
 __all__ = ["ScoreState", "noisy_scores"]
 
@@ -42,8 +43,8 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
     dict
         Arrays over all cells: ``n`` (may be negative: it is noisy), ``n_sd``, ``n_lower`` (`n` less `z` standard
         deviations of noise), ``expected``, and ``prr``, ``ror``, ``rrr``, ``ic``, each with ``_lower`` and
-        ``_upper``, ``z`` (score test of no association) and ``state`` (`ScoreState`). NaN is "not enough
-        information", never 0; an upper bound is infinite where nothing is too large.
+        ``_upper``, ``z`` (score test of no association), ``z_tail`` (`tail_score`) and ``state`` (`ScoreState`).
+        NaN is "not enough information", never 0; an upper bound is infinite where nothing is too large.
 
     Notes
     -----
@@ -74,6 +75,7 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
 
     measures: dict[str, NDArray[np.float64]] = {"expected": expected}
     measures["z"] = (y - expected) / np.sqrt(expected + s2 + expected_variance)
+    measures["z_tail"] = tail_score(y, expected, s2 + expected_variance)
     low, high = relative_rate_interval(
         y, expected, count_variance=s2, expected_variance=expected_variance, quantile=quantile
     )
@@ -99,7 +101,7 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
 
 
 def _empty(n: NDArray[np.float64], sd: float, quantile: float) -> dict[str, NDArray[np.float64]]:
-    names = ["expected", "z"]
+    names = ["expected", "z", "z_tail"]
     names += [measure + end for measure in ("prr", "ror", "rrr", "ic") for end in ("", "_lower", "_upper")]
     scores = {name: np.full(n.size, np.nan) for name in names}
     scores |= {"n": n, "n_sd": np.full(n.size, sd), "n_lower": n - quantile * sd}

@@ -69,7 +69,7 @@ class HubStore:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view; nothing written in it is kept."""
+        """A connection to read with; nothing written through it is kept."""
         with self._engine.connect() as connection:
             yield connection
 

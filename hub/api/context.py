@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -75,14 +74,11 @@ def build_context(
     """
     protocol, site_keys = settings.protocol(), settings.site_keys()
     guard = AddressGuard(settings.webhooks.allow_addresses, resolver=resolver)
-    tls = ssl.create_default_context()
-    if settings.webhooks.ca_file is not None:
-        tls.load_verify_locations(settings.webhooks.ca_file)
+    tls = settings.webhook_tls()
     store = HubStore(settings.database_url())
     try:
         for key in settings.api_key:
-            secret = key.key_file.read_text().strip()
-            register_key(store, secret, name=key.name, role=key.role, site=key.site, at=clock())
+            register_key(store, settings.secret(key), name=key.name, role=key.role, site=key.site, at=clock())
         shelf, metrics = ReleaseShelf(), HubMetrics()
         return HubContext(
             settings=settings,

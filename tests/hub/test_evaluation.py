@@ -16,6 +16,7 @@ from hub.evaluation import Evaluator, evaluate_epoch
 from hub.intake import ReleaseIntake
 from hub.lifecycle import SdrState
 from hub.sdr import PairStatistic, Sdr
+from hub.signals import SignalBook
 from hub.store import HubStore
 from privacy.calendar import EpochCalendar
 from tests.hub.federation import NOW, Federation, make_protocol, under
@@ -130,6 +131,27 @@ def test_a_late_release_makes_its_epoch_due_again(store: HubStore, federation: F
     intake.accept(south, received_at=late)
     assert evaluator.due_epoch(3, at=late, grace_seconds=0) == 0
     assert evaluator.evaluate(0, at=late).totals.epochs == {"north": 0, "south": 0}
+
+
+def test_after_a_rest_missed_epochs_are_looked_at_in_their_order(store: HubStore, federation: Federation) -> None:
+    evaluator, late = Evaluator(store, federation.protocol), datetime(2030, 1, 1, tzinfo=UTC)
+    for epoch in (2, 3, 5):
+        submit(store, federation, epoch, BACKGROUND)
+    looked: list[int] = []
+    while (epoch_due := evaluator.due_epoch(3, at=late, grace_seconds=0)) is not None:
+        evaluator.evaluate(epoch_due, at=late)
+        looked.append(epoch_due)
+    assert looked == [2, 3, 4, 5]
+
+
+def test_an_old_epoch_looked_at_again_does_not_turn_an_sdr_back(store: HubStore, federation: Federation) -> None:
+    for epoch in range(3):
+        submit(store, federation, epoch, BACKGROUND | {PLANTED: 300})
+        evaluate_epoch(store, federation.protocol, epoch, at=NOW)
+    before = SignalBook(store).find()
+    evaluate_epoch(store, federation.protocol, 1, at=NOW)
+    assert SignalBook(store).find() == before
+    assert {sdr.last_epoch for sdr in before} == {2}
 
 
 def test_another_era_is_another_account(store: HubStore, federation: Federation) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import norm, poisson
 
 from cases import ConfigurationError
 from detectors.rules import Condition, Rule
 from hub.noisy_totals import NoisyTotals
 from hub.rules import SCORE_RULE, load_noise_aware_rules, rules_of
 from hub.statistics import noisy_scores
+from hub.tail_score import tail_score
 from tests.hub.federation import make_protocol
 
 DRUGS, REACTIONS = 500, 1000
@@ -44,11 +47,28 @@ def test_the_rate_of_false_alarms_is_the_documented_one() -> None:
         cells += scores["n"].size
         for name, rule in load_noise_aware_rules().items():
             raised[name] += int(rule.flags(scores).sum())
-    # docs/hub.md: at most 5 in 100,000 null pairs a look (2 for a normal score; counts are a little skewed)
+    # docs/hub.md: at most 5 in 100,000 null pairs a look (2 for a normal score)
     assert cells == 2_000_000
     assert 5 <= raised[SCORE_RULE] <= cells * 5e-5
     for name, count in raised.items():
         assert count <= raised[SCORE_RULE], name
+
+
+@pytest.mark.parametrize("sd", [0.05, 0.5, 2.0, 8.67])
+def test_the_rate_holds_for_every_expected_count_and_noise(sd: float) -> None:
+    """Exact: the probability that a Poisson count plus noise passes the floor, from its own law."""
+    for expected in np.geomspace(0.01, 300, 40):
+
+        def above(count: float, expected: float = expected) -> float:
+            score = tail_score(np.array([count]), np.array([expected]), np.array([sd * sd]))
+            return float(score[0]) - 4.1
+
+        threshold = brentq(above, expected, 60 + 8 * expected + 8 * sd)
+        support = np.arange(0, int(400 + 3 * expected))
+        rate = float(np.sum(poisson.pmf(support, expected) * norm.sf((threshold - support) / sd)))
+        assert rate < 6e-5, expected
+        if sd > 2:
+            assert rate > 1e-5, expected
 
 
 def test_counting_noise_as_reports_would_raise_a_hundred_thousand_false_alarms() -> None:
@@ -74,15 +94,15 @@ def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
     rules = load_noise_aware_rules()
     assert set(rules) == {SCORE_RULE, "noise-aware-evans", "noise-aware-ema", "noise-aware-umc"}
     floor = rules[SCORE_RULE].conditions
-    assert Condition(column="z", at_least=4.1) in floor
+    assert Condition(column="z_tail", at_least=4.1) in floor
     for name in set(rules) - {SCORE_RULE}:
         conditions = rules[name].conditions
         assert conditions[: len(floor)] == floor
         assert {condition.column for condition in conditions} <= {
-            "z", "n_lower", "prr_lower", "ror_lower", "rrr_lower", "ic_lower",
+            "z_tail", "n_lower", "prr_lower", "ror_lower", "rrr_lower", "ic_lower",
         }  # fmt: skip
     assert Condition(column="n_lower", at_least=3) in rules["noise-aware-evans"].conditions
-    assert Condition(column="z", at_least=2) in rules["noise-aware-evans"].conditions
+    assert Condition(column="z_tail", at_least=2) in rules["noise-aware-evans"].conditions
 
 
 def test_a_protocol_names_its_rules() -> None:

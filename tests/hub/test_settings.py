@@ -112,6 +112,16 @@ def test_api_keys_from_files_are_registered_once(config: Path) -> None:
     (config.parent / "officer.key").write_text("short")
     with pytest.raises(ConfigurationError, match="at least 32"):
         create_app(settings)
+    (config.parent / "officer.key").unlink()
+    with pytest.raises(ConfigurationError, match=r"key_file of API key Dr\. X: .*No such file"):
+        create_app(settings)
+
+
+def test_a_certificate_file_without_certificate_is_named(config: Path) -> None:
+    (config.parent / "ca.pem").write_text("nothing")
+    config.write_text(config.read_text().replace("[webhooks]", '[webhooks]\nca_file = "ca.pem"'))
+    with pytest.raises(ConfigurationError, match=r"ca\.pem holds no certificate"):
+        create_app(load_hub_settings(config))
 
 
 def test_keys_are_kept_as_a_hash_and_end_when_revoked(store: HubStore) -> None:
