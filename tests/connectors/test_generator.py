@@ -183,7 +183,7 @@ class TestTruth:
             else:
                 strata = [[row for row in table if "diclofenac" not in row[0]]]
             counts = [self._counts(rows, confounder.drug, confounder.reaction) for rows in strata]
-seen, due = sum(seen for seen, _ in counts), sum(due for _, due in counts)
+            seen, due = sum(found for found, _ in counts), sum(suggested for _, suggested in counts)
             assert (observed - expected) / expected**0.5 > 3
             assert (seen - due) / due**0.5 < 3
 
