@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from numbers import Real
@@ -9,12 +11,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, Table, create_engine, insert, text
+from sqlalchemy.exc import ProgrammingError
 
 from dashboards import hub_sql
 from hub import schema
 from hub.store import HubStore
 from tests.dashboards.boards import queries
 from tests.dashboards.grafana_sql import expand
+from tests.services.paths import ROOT
 
 _START = datetime(2026, 1, 5, tzinfo=UTC)
 _END = datetime(2026, 3, 31, tzinfo=UTC)
@@ -115,3 +119,28 @@ def test_the_noise_band_is_what_the_noise_says(database: Engine) -> None:
     assert first["reports"] == 1.0
     assert first["low"] == pytest.approx(1.0 - 1.96)
     assert first["high"] == pytest.approx(1.0 + 1.96)
+
+
+def test_a_reader_with_the_documented_grants_sees_every_panel_and_no_secret(database: Engine) -> None:
+    written = re.search(r"```sql\n(.*?)```", (ROOT / "docs/operations.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert written is not None
+    reader = f"grafana_{uuid.uuid4().hex}"
+    with database.begin() as connection:
+        for statement in written[1].replace("grafana", reader).split(";"):
+            if statement.strip():
+                connection.execute(text(statement))
+    try:
+        for title, sql in _QUERIES:
+            filled = expand(sql, variables={"drug": _DRUG, "reaction": _REACTION}, start=_START, end=_END)
+            with database.connect() as connection:
+                connection.execute(text(f"SET ROLE {reader}"))
+                assert connection.execute(text(filled.replace(":", r"\:"))).all(), title
+        for table in ("subscription", "api_key", "release_vector"):
+            with database.connect() as connection:
+                connection.execute(text(f"SET ROLE {reader}"))
+                with pytest.raises(ProgrammingError, match="permission denied"):
+                    connection.execute(text(f"SELECT * FROM {table}"))
+    finally:
+        with database.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {reader}"))
+            connection.execute(text(f"DROP ROLE {reader}"))
