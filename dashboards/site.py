@@ -71,11 +71,12 @@ def _glance() -> list[AnyPanel]:
         ),
         value(
             "Dead letters, 1 h",
-            "Share of the records read in the last hour that could not become a case. They are kept at the site.",
+            "Share of the last hour's records that could not become a case. They are kept at the site.",
             "percentunit",
             prom(
                 f"sum(increase(kelsey_dead_letters_total{_JOB}[1h]))"
-                f" / clamp_min(sum(increase(kelsey_records_read_total{_JOB}[1h])), 1)",
+                f' / sum(increase(kelsey_cases_total{{outcome!="nullification",job=~"$job"}}[1h])'
+                f" or increase(kelsey_ignored_total{_JOB}[1h]) or increase(kelsey_dead_letters_total{_JOB}[1h]))",
                 "share",
             ),
             steps=[(None, _GREEN), (0.02, _AMBER), (0.05, _RED)],

@@ -16,8 +16,8 @@ SITE_ALERTS = (
         hold="10m",
         severity="critical",
         summary="No Kelsey worker has partitions",
-        description="""Nothing counts cases at this site: no worker runs, Kafka gave none of them partitions, or Prometheus
-            no longer finds them. Records wait in Kafka until its retention ends.""",
+        description="""Nothing counts cases at this site: no worker runs, Kafka gave none of them partitions, or
+            Prometheus no longer finds them. Records wait in Kafka until its retention ends.""",
     ),
     AlertRule(
         name="KelseyConsumerLag",
@@ -31,7 +31,8 @@ SITE_ALERTS = (
     AlertRule(
         name="KelseyDeadLetterShare",
         expr="""sum by (job) (increase(kelsey_dead_letters_total[1h]))
-            / sum by (job) (increase(kelsey_records_read_total[1h])) > 0.05
+            / sum by (job) (increase(kelsey_cases_total{outcome!="nullification"}[1h])
+            or increase(kelsey_ignored_total[1h]) or increase(kelsey_dead_letters_total[1h])) > 0.05
             and sum by (job) (increase(kelsey_dead_letters_total[1h])) >= 20""",
         hold="15m",
         severity="warning",
