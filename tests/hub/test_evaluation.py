@@ -199,9 +199,9 @@ def test_a_long_play_of_three_sites_is_quick() -> None:
                 site.release(epoch, {int(cell): 1 for cell in rng.integers(0, 52_000, 300)})
                 for site in federation.sites.values()
             ]
-            start = time.perf_counter()
+            start = time.process_time()
             for line in lines:
                 hub.submit(line, datetime(1990, 1, 1, tzinfo=UTC))
             hub.evaluate(epoch, datetime(1990, 1, 1, tzinfo=UTC))
-            seconds += time.perf_counter() - start
-    assert seconds < 50  # 18 to 20 on a quiet machine
+            seconds += time.process_time() - start
+    assert seconds < 50  # of one processor; about 20
