@@ -57,9 +57,14 @@ def _secrets(settings: SiteSettings, role: str | None) -> Iterator[Finding]:
     if role not in (None, "gate"):
         return
     if settings.site.signing_key_file:
-        yield _tried("signing key", lambda: f"Ed25519, {type(settings.signing_key()).__name__}")
+        yield _tried("signing key", lambda: f"Ed25519, public part {_public(settings)}")
     if settings.hub is not None:
         yield _tried("hub key", lambda: f"{len(settings.api_key())} characters")
+
+
+def _public(settings: SiteSettings) -> str:
+    """First digits of the public key, to compare with what the hub has registered."""
+    return settings.signing_key().public_key().public_bytes_raw().hex()[:16]
 
 
 def _protocol(settings: SiteSettings) -> str:
@@ -133,15 +138,27 @@ def _permissions(settings: SiteSettings) -> Iterator[Finding]:
     kafka = settings.require_kafka()
     way_out = f"grant Read and Describe on group {kafka.prefix}worker, Read and Write on topics {kafka.prefix}*"
     try:
-        admin = KafkaAdminClient(**client_options(settings), client_id="kelsey-doctor")
-        try:
-            described = admin.describe_groups([f"{kafka.prefix}worker"])
-        finally:
-            admin.close()
+        described = _described_group(settings, f"{kafka.prefix}worker")
     except KafkaError as error:
         yield Finding("permissions", False, f"consumer group: {type(error).__name__}", way_out)
         return
     yield Finding("permissions", bool(described), f"group {kafka.prefix}worker may be read", way_out)
+
+
+def _described_group(settings: SiteSettings, group: str) -> object:
+    """What Kafka says of a consumer group; a fresh cluster first has to choose a coordinator."""
+    admin = KafkaAdminClient(**client_options(settings), client_id="kelsey-doctor")
+    try:
+        end = time.monotonic() + _TIMEOUT_SECONDS
+        while True:
+            try:
+                return admin.describe_groups([group])
+            except KafkaError as error:
+                if not error.retriable or time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
+    finally:
+        admin.close()
 
 
 def _hub(settings: SiteSettings) -> Iterator[Finding]:

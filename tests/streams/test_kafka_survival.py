@@ -92,6 +92,7 @@ def test_a_broker_that_is_away_for_a_while_loses_nothing(kafka: KafkaBroker, tmp
     site = _site(tmp_path, kafka)
     worker = site.start_worker()
     site.write(records[: len(records) // 2], chunk_records=20)
+    wait_until(lambda: site.tally().read > 0, seconds=60, what="the worker counts")
     kafka.stop()
     end = time.monotonic() + (60 if IS_LONG else 20)
     wait_until(lambda: time.monotonic() >= end, seconds=90, what="the broker was away for a while")
