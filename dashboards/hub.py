@@ -292,4 +292,11 @@ def _service() -> list[AnyPanel]:
             prom("histogram_quantile(0.95, sum by (le) (rate(kelsey_hub_evaluation_seconds_bucket[6h])))", "95 %"),
             steps=[(None, "transparent"), (60, _RED)],
         ),
+        series(
+            "Failures of background work",
+            "Evaluations and deliveries that ended in an error of the hub's own, an hour. Each is tried again.",
+            "short",
+            prom("sum by (task) (increase(kelsey_hub_background_errors_total[1h]))", "{{task}}"),
+            width=24,
+        ),
     ]

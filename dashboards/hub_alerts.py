@@ -74,6 +74,14 @@ HUB_ALERTS = (
             when it ends.""",
     ),
     AlertRule(
+        name="KelseyHubBackgroundFailing",
+        expr="sum by (task) (increase(kelsey_hub_background_errors_total[30m])) >= 3",
+        hold="10m",
+        severity="warning",
+        summary="The hub's {{ $labels.task }} keeps failing",
+        description="""It is tried again and fails again: SDRs or alerts are late until the cause is mended.""",
+    ),
+    AlertRule(
         name="KelseyHubErrors",
         expr="""sum(rate(kelsey_hub_request_seconds_count{status=~"5.."}[15m]))
             / sum(rate(kelsey_hub_request_seconds_count[15m])) > 0.05""",
