@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ _AGAIN = frozenset({429, 500, 502, 503, 504})
 _GONE = frozenset({404, 410})
 _MAXIMUM_ANSWER_BYTES = 128 << 20
 _MAXIMUM_REDIRECTS = 3
+_ISSUE_CODE = re.compile(r"[a-z]{3,12}(?:-[a-z]{3,12}){0,2}")
 
 
 class Answer(NamedTuple):
@@ -79,6 +81,8 @@ class PoliteClient:
         self._clock = clock
         self._attempts = attempts
         self._maximum_wait_seconds = maximum_wait_seconds
+        for chatty in ("httpx", "httpcore"):  # they log every URL (a patient's id) and header (the token)
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         headers = {"Accept": "application/fhir+json", "Cache-Control": "no-cache"}
         self._http = httpx.Client(headers=headers, timeout=timeout_seconds, verify=verify, follow_redirects=False)
 
@@ -109,7 +113,7 @@ class PoliteClient:
                 continue
             elif outcome.is_redirect and redirects < _MAXIMUM_REDIRECTS:
                 redirects += 1
-                target = urljoin(target, outcome.headers.get("Location", ""))
+                target = self.url_of(urljoin(target, outcome.headers.get("Location", "")), {})
                 continue
             else:
                 return _settled(outcome)
@@ -120,8 +124,14 @@ class PoliteClient:
             self._sleep(wait)
 
     def url_of(self, url: str, parameters: Mapping[str, str]) -> str:
-        """The absolute URL of a path below the base, with its parameters; an absolute URL stays itself."""
-        target = httpx.URL(url if "://" in url else f"{self.base_url}/{url}")
+        """The absolute URL of a path below the base, with its parameters; an absolute URL stays itself.
+
+        Raises `ServiceError` where that is no URL.
+        """
+        try:
+            target = httpx.URL(urljoin(f"{self.base_url}/", url))
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ServiceError("the FHIR server gives a link that is no URL") from error
         return str(target.copy_merge_params(dict(parameters)) if parameters else target)
 
     def _try(self, target: str, *, renew: bool) -> httpx.Response | str:
@@ -135,7 +145,7 @@ class PoliteClient:
                         raise ServiceError("the FHIR server's answer is too large", hint="lower page_size")
                 response.extensions["kelsey_body"] = bytes(body)
                 return response
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return type(error).__name__
 
     def _refuse_other_origin(self, target: str) -> None:
@@ -178,7 +188,7 @@ def _issue_codes(body: bytes) -> str:
     """The codes of an OperationOutcome; never its words, which may quote a patient."""
     try:
         outcome: Any = msgspec.json.decode(body)
-        codes = [str(issue["code"]) for issue in outcome["issue"] if str(issue["code"]).replace("-", "").isalpha()]
+        codes = [str(issue["code"]) for issue in outcome["issue"] if _ISSUE_CODE.fullmatch(str(issue["code"]))]
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError, RecursionError):
         return ""
     return f": {', '.join(codes[:3])}" if codes else ""

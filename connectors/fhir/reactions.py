@@ -61,7 +61,7 @@ class ReactionReader:
         found = self._resolver.resolve(reference, event)
         if found is not None:
             resource = found.resource
-            refuse_modifiers(resource, str(resource.get("resourceType")))
+            refuse_modifiers(resource, "resultingEffect")
             if self._is_refuted(resource):
                 return
             for element in ("valueCodeableConcept", "code"):  # an Observation's finding, else what it asks for

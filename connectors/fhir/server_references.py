@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from urllib.parse import quote
 
 from cases import RecordError
 from connectors.fhir.elements import FhirObject
@@ -38,7 +39,9 @@ class ServerReferences:
             if parts is None or parts[1] not in CONTEXT_TYPES or (parts[0] and parts[0] not in self.bases):
                 return None
             _, kind, logical_id, version = parts
-            path = f"{kind}/{logical_id}" + (f"/_history/{version}" if version else "")
+            if not logical_id.strip("."):
+                return None  # a path upwards, not an id
+            path = f"{kind}/{quote(logical_id, safe='')}" + (f"/_history/{quote(version, safe='')}" if version else "")
             return self._cached(path, kind)
         identifier, named = reference.get("identifier"), reference.get("type")
         if not isinstance(identifier, dict) or not isinstance(named, str) or named not in CONTEXT_TYPES:

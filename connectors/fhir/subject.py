@@ -48,7 +48,7 @@ def _person(reference: FhirObject, container: FhirObject, resolver: Resolver, *,
     found = resolver.resolve(reference, container)
     kind = found.resource.get("resourceType") if found else reference_type(reference)
     if isinstance(kind, str) and kind and kind not in _IS_PERSON:
-        raise RecordError(DeadLetterReason.SUBJECT_NOT_PATIENT, f"subject is a {kind}")
+        raise RecordError(DeadLetterReason.SUBJECT_NOT_PATIENT, "AdverseEvent.subject")
     literal = text(reference.get("reference"), "subject.reference")
     if literal.startswith("#"):
         if found is None:

@@ -96,6 +96,8 @@ class FhirSimulator:
         if "/" in request.path:
             gone = any(name == request.path for _, name, _, _ in self.history)
             return Reply(410 if gone else 404, {"resourceType": "OperationOutcome", "issue": []})
+        if request.path not in ("AdverseEvent", "Medication", "Patient"):
+            return Reply(404)
         return Reply(200, self._search(request))
 
     def once(self, reply: Reply, when: Callable[[Request], bool]) -> None:

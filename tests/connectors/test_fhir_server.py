@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -507,3 +508,47 @@ def test_a_base_url_that_cannot_be(url: str) -> None:
 def test_parameters_that_cannot_be(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="must be"):
         FhirServerSource("https://fhir.example/r4", name="ehr", **settings)
+
+
+def test_no_log_holds_a_patients_id_a_token_or_a_word_of_a_record(
+    server: FhirSimulator, waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.put({**PATIENT, "id": "canary-4711", "name": [{"family": "Canaryfield"}]})
+    pointers = [{"reference": "Patient/canary-4711"}, {"type": "Patient", "identifier": {"value": "canary-mrn"}}]
+    for number, subject in enumerate(pointers):
+        server.put(event(id=f"c{number}", meta=None, date="2026-09-01", subject=subject))
+    server.once(Reply(503), lambda request: request.path.startswith("Patient"))
+    source = _source(server, waits, token=lambda renew: "canary-token")
+    records, _ = _poll(source, None)
+    source.close()
+    assert len(records) == 2
+    assert caplog.text
+    assert "canary" not in caplog.text.lower()
+
+
+@pytest.mark.parametrize("reference", ["Medication/..", "Medication/./..", "Medication/%2e%2e", "Medication/a b"])
+def test_odd_ids_lead_nowhere_else(server: FhirSimulator, source: FhirServerSource, reference: str) -> None:
+    pointer = {"reference": reference, "display": "warfarin"}
+    server.put(event(id="x", meta=None, date="2026-09-01", suspectEntity=[{"instance": pointer}]))
+    records, _ = _poll(source, None)
+    assert read(records[0]).drugs[0].is_display_only
+    assert {request.path.partition("/")[0] for request in server.requests} <= {
+        "metadata",
+        "AdverseEvent",
+        "Medication",
+        "Patient",
+    }
+
+
+@pytest.mark.parametrize("link", ["http://[broken", "::", "/fhir/AdverseEvent?_count=3&_page=3", "?_page=3"])
+def test_links_that_are_odd(server: FhirSimulator, source: FhirServerSource, link: str) -> None:
+    _fill(server, 5)
+    page = server.answer(Request("/fhir/AdverseEvent?_count=3", {})).body
+    page["link"][1]["url"] = link
+    server.once(Reply(200, page), lambda request: request.path == "AdverseEvent")
+    if "broken" in link:
+        with pytest.raises(ServiceError, match="no URL"):
+            _poll(source, None)
+    else:
+        assert set(_ids(_poll(source, None)[0])) == {f"e{number}" for number in range(5)}
