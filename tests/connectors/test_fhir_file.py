@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import os
 import tracemalloc
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +175,16 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
     assert _read(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+def test_a_file_that_can_no_longer_be_read(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    path.write_bytes(b"{}")
-    path.chmod(0)
+    path.write_bytes(encode(bundle(event(), MEDICATION)))
+
+    def remove() -> datetime:
+        path.unlink()  # between the first reading of the files and the second
+        return RECEIVED
+
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        _read(path)
+        list(FhirFileSource([path], name="files", received_at=remove).batches(None))
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

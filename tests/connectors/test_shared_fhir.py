@@ -103,3 +103,9 @@ def test_suspects_effects_and_criteria_of_a_research_example(shared_data: Path) 
     assert [criterion.value for criterion in death.seriousness.criteria] == ["death"]
     procedure = read(records["AdverseEventFromProcedureNotStudyDrug"])
     assert [drug.text for drug in procedure.drugs] == ["montelukast sodium", "Barium"]
+
+
+def test_xml_is_kept_with_a_reason(shared_data: Path) -> None:
+    files = [shared_data / "fhir" / "adverse_event" / "AdverseEvent-example.R5.xml"]
+    (batch,) = FhirFileSource(files, name="files", received_at=lambda: RECEIVED).batches(None)
+    assert [_outcome(record) for record in batch.records] == ["invalid-json"]
