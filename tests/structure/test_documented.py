@@ -57,9 +57,15 @@ def stable_codes() -> set[str]:
 
 
 def metric_names(tree: ast.Module) -> set[str]:
-    """Names of metrics as a module spells them."""
-    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
-    return {text for text in constants if isinstance(text, str) and re.fullmatch(r"kelsey_[a-z0-9_]+", text)}
+    """Names of the metrics that a module declares, as Prometheus shows them: a counter ends in `_total`."""
+    names = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="Counter"), args=[ast.Constant(value=str(name)), *_]):
+                names.add(f"{name.removesuffix('_total')}_total")
+            case ast.Call(func=ast.Name(id="Gauge" | "Histogram"), args=[ast.Constant(value=str(name)), *_]):
+                names.add(name)
+    return names
 
 
 def settings_of(module: ModuleType) -> set[str]:
