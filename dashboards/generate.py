@@ -67,12 +67,8 @@ def _dashboard(dashboard: Dashboard) -> str:
 
 def _rules(role: str, alerts: Sequence[AlertRule]) -> str:
     deadline = {"record": f"kelsey_{role}:release_deadline_seconds", "expr": f"vector({RELEASE_DEADLINE_SECONDS})"}
-    groups = {
-        "groups": [
-            {"name": f"kelsey-{role}-deadlines", "rules": [deadline]},
-            {"name": f"kelsey-{role}", "rules": [alert.to_json() for alert in alerts]},
-        ]
-    }
+    # one group, as the rules of a group are evaluated in order: the deadline is there when an alert compares with it
+    groups = {"groups": [{"name": f"kelsey-{role}", "rules": [deadline, *(alert.to_json() for alert in alerts)]}]}
     return _HEADER + yaml.safe_dump(groups, sort_keys=False, width=110, allow_unicode=True)
 
 

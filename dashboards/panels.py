@@ -58,7 +58,13 @@ _PLAIN: _Steps = [(None, "text")]
 
 def prom(expr: str, legend: str, *, instant: bool = False) -> prometheus.Dataquery:
     """Ask Prometheus; `legend` may name labels as `{{label}}`."""
-    query = prometheus.Dataquery().expr(expr).legend_format(legend).format(PromQueryFormat.TIME_SERIES)
+    query = (
+        prometheus.Dataquery()
+        .datasource(PROMETHEUS.to_json())
+        .expr(expr)
+        .legend_format(legend)
+        .format(PromQueryFormat.TIME_SERIES)
+    )
     return query.instant() if instant else query.range()
 
 
@@ -124,7 +130,7 @@ def sql_series(
 ) -> timeseries.Panel:
     """Lines (or stacked bars) over time from PostgreSQL; `styles` sets field options by column name."""
     panel = _lines(title, description, unit, width, steps).datasource(POSTGRES)
-    panel = panel.targets([PostgresQuery(sql=sql, shape="time_series")])
+    panel = panel.targets([PostgresQuery(sql=sql, datasource=POSTGRES, shape="time_series")])
     if bars:
         panel = panel.draw_style(GraphDrawStyle.BARS).fill_opacity(60)
         panel = panel.stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
@@ -151,11 +157,12 @@ def sql_table(
         .description(description)
         .unit(unit)
         .datasource(POSTGRES)
-        .targets([PostgresQuery(sql=sql, shape="table")])
+        .targets([PostgresQuery(sql=sql, datasource=POSTGRES, shape="table")])
         .height(height)
         .span(width)
         .thresholds(_thresholds(steps))
         .no_value("none yet")
+        .show_header(True)
     )
     for column, options in (styles or {}).items():
         panel = panel.override_by_name(column, [DynamicConfigValue(id_val=k, value=v) for k, v in options.items()])

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 __all__ = ["PostgresQuery"]
 
@@ -20,6 +21,8 @@ class PostgresQuery(Dataquery, Builder[Dataquery]):
     sql
         The statement; may hold Grafana's macros (`$__timeFilter(column)`) and variables (`${drug}`). Writing
         `${drug:sqlstring}` quotes a value, so that an apostrophe in a name cannot end the literal.
+    datasource
+        Reference to the data source it is sent to.
     shape
         `table`, or `time_series` for an answer whose first column is the time, in ascending order.
     ref_id
@@ -27,6 +30,7 @@ class PostgresQuery(Dataquery, Builder[Dataquery]):
     """
 
     sql: str
+    datasource: DataSourceRef
     shape: Literal["table", "time_series"]
     ref_id: str = "A"
 
@@ -36,4 +40,11 @@ class PostgresQuery(Dataquery, Builder[Dataquery]):
 
     def to_json(self) -> dict[str, object]:
         """Give the fields Grafana stores for a query written as code."""
-        return {"refId": self.ref_id, "rawQuery": True, "editorMode": "code", "format": self.shape, "rawSql": self.sql}
+        return {
+            "refId": self.ref_id,
+            "datasource": self.datasource.to_json(),
+            "rawQuery": True,
+            "editorMode": "code",
+            "format": self.shape,
+            "rawSql": self.sql,
+        }

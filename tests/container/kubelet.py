@@ -47,16 +47,18 @@ class PlayedPod:
         """Wait for a condition; fails with the pod's log when the time is over or the process has ended."""
         deadline = time.monotonic() + seconds
         while not condition():
-            if self.state() != "running" or time.monotonic() > deadline:
+            if self.state() in {"stopped", "exited"} or time.monotonic() > deadline:
                 raise AssertionError(f"{self.name} ({self.state()}): waited for {what}\n{self.log()[-6_000:]}")
             time.sleep(_POLL_SECONDS)
 
     def wait_until_done(self, *, seconds: float = 120) -> int:
         """Wait for the end of a pod that runs to completion, and give its exit code."""
         deadline = time.monotonic() + seconds
-        while self.state() == "running" and time.monotonic() < deadline:
+        while self.state() != "exited":  # it is "stopped" for a moment before podman has cleaned up
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.name} ({self.state()}) did not end\n{self.log()[-6_000:]}")
             time.sleep(_POLL_SECONDS)
-        return int(self._inspect("{{.State.ExitCode}}")) if self.state() == "exited" else -1
+        return int(self._inspect("{{.State.ExitCode}}"))
 
     def metric(self, name: str, **labels: str) -> float:
         """Sum of the series of a metric that have these labels; 0 where there is none."""

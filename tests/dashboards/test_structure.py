@@ -40,6 +40,7 @@ def test_every_panel_says_what_it_shows(role: str) -> None:
         assert len(panel["description"]) > 20, panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["targets"], panel["title"]
+        assert isinstance(panel["options"], dict), panel["title"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -50,6 +51,7 @@ def test_every_data_source_is_a_declared_variable_of_its_type(role: str) -> None
         name = source["uid"].removeprefix("${").removesuffix("}")
         assert variables[name]["type"] == "datasource"
         assert variables[name]["query"] == source["type"]
+        assert all(target["datasource"] == source for target in panel["targets"])
 
 
 @pytest.mark.parametrize("role", ROLES)
