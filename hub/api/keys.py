@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 
 from cases import ParameterError
 from hub.api.access import AdminKey
 from hub.api.context import Context
-from hub.api.models import KeyModel, KeyRequest, NewKeyModel, Problem, model_of
+from hub.api.models import NO_NUL, KeyModel, KeyRequest, NewKeyModel, Problem, model_of
 from hub.keys import add_key, list_keys, revoke_key
 
 __all__ = ["delete_key", "get_keys", "post_key", "router"]
+
+_Id = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
@@ -36,7 +40,9 @@ def get_keys(caller: AdminKey, context: Context) -> list[KeyModel]:
     response_class=Response,
     responses={404: {"model": Problem, "description": "There is no such key in use"}},
 )
-def delete_key(key_id: str, caller: AdminKey, context: Context) -> Response:
+def delete_key(
+    key_id: Annotated[str, Path(max_length=64, pattern=NO_NUL)], caller: AdminKey, context: Context
+) -> Response:
     """Revoke a key at once."""
     revoke_key(context.store, key_id, at=context.clock())
     return Response(status_code=204)

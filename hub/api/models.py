@@ -14,12 +14,14 @@ from hub.roles import Role
 from hub.subscriptions import DeliveryStatus, SubscriptionStatus
 
 __all__ = [
+    "NO_NUL",
     "DeliveryModel", "KeyModel", "KeyRequest", "NewKeyModel", "NewSubscriptionModel", "PairPoint", "PairSeries",
     "Problem", "ReceiptModel", "SdrDetail", "SdrModel", "SdrPage", "StatisticModel", "SubscriptionModel",
     "SubscriptionRequest", "TransitionModel", "TransitionRequest", "model_of",
 ]  # fmt: skip
 
-_Name = Annotated[str, Field(min_length=1, max_length=512)]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps any text but this
+_Name = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
 _Epoch = Annotated[int, Field(ge=0)]
 
 
@@ -115,7 +117,7 @@ class TransitionRequest(_Request):
     """Take an SDR to another state, with the reason."""
 
     to_state: SdrState
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
 
 
 class PairPoint(StatisticModel):
@@ -180,9 +182,9 @@ class DeliveryModel(_Model):
 class KeyRequest(_Request):
     """Make an API key; `site` with the role site, and only then."""
 
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=NO_NUL)]
     role: Role
-    site: Annotated[str | None, Field(max_length=63)] = None
+    site: Annotated[str | None, Field(max_length=63, pattern=NO_NUL)] = None
 
 
 class KeyModel(_Model):

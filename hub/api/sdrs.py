@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
 
@@ -14,6 +14,7 @@ from hub import schema
 from hub.api.access import DecidingKey, ReadingKey
 from hub.api.context import Context
 from hub.api.models import (
+    NO_NUL,
     PairPoint,
     PairSeries,
     Problem,
@@ -30,7 +31,8 @@ __all__ = ["get_pair", "get_sdr", "list_sdrs", "post_transition", "router"]
 
 router = APIRouter(prefix="/v1", tags=["sdrs"])
 
-_Name = Annotated[str | None, Query(min_length=1, max_length=512)]
+_Name = Annotated[str | None, Query(min_length=1, max_length=512, pattern=NO_NUL)]
+_Id = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 _UNKNOWN = {"model": Problem, "description": "There is no such thing"}
 
 
@@ -41,7 +43,7 @@ def list_sdrs(
     state: SdrState | None = None,
     drug: _Name = None,
     reaction: _Name = None,
-    rule: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+    rule: Annotated[str | None, Query(min_length=1, max_length=64, pattern=NO_NUL)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> SdrPage:
@@ -53,7 +55,7 @@ def list_sdrs(
 
 
 @router.get("/sdrs/{sdr_id}", responses={404: _UNKNOWN})
-def get_sdr(sdr_id: str, caller: ReadingKey, context: Context) -> SdrDetail:
+def get_sdr(sdr_id: _Id, caller: ReadingKey, context: Context) -> SdrDetail:
     """One SDR with every step of its life."""
     steps = [model_of(TransitionModel, step) for step in context.signals.history(sdr_id)]
     return model_of(SdrDetail, context.signals.get(sdr_id), transitions=steps)
@@ -65,7 +67,7 @@ def get_sdr(sdr_id: str, caller: ReadingKey, context: Context) -> SdrDetail:
     responses={404: _UNKNOWN, 409: {"model": Problem, "description": "Not a step of the lifecycle, or too late"}},
 )
 async def post_transition(
-    sdr_id: str, wanted: TransitionRequest, caller: DecidingKey, context: Context
+    sdr_id: _Id, wanted: TransitionRequest, caller: DecidingKey, context: Context
 ) -> TransitionModel:
     """Take an SDR to another state. Who (the API key), when and why are kept for good."""
     step = await run_in_threadpool(
@@ -85,8 +87,8 @@ async def post_transition(
 def get_pair(
     caller: ReadingKey,
     context: Context,
-    drug: Annotated[str, Query(min_length=1, max_length=512)],
-    reaction: Annotated[str, Query(min_length=1, max_length=512)],
+    drug: Annotated[str, Query(min_length=1, max_length=512, pattern=NO_NUL)],
+    reaction: Annotated[str, Query(min_length=1, max_length=512, pattern=NO_NUL)],
 ) -> PairSeries:
     """A pair over time; empty while it never was of interest. A name outside the protocol is an error."""
     for name, known in ((drug, context.protocol.drugs), (reaction, context.protocol.reactions)):

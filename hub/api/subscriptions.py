@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
 from cases import UnknownTermError
 from hub.api.access import SubscriberKey
 from hub.api.context import Context
 from hub.api.models import (
+    NO_NUL,
     DeliveryModel,
     NewSubscriptionModel,
     Problem,
@@ -32,6 +33,7 @@ __all__ = [
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 
+_Id = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 _UNKNOWN = {"model": Problem, "description": "There is no such subscription"}
 
 
@@ -71,13 +73,13 @@ def list_subscriptions(caller: SubscriberKey, context: Context) -> list[Subscrip
 
 
 @router.get("/{subscription_id}", responses={404: _UNKNOWN})
-def get_subscription(subscription_id: str, caller: SubscriberKey, context: Context) -> SubscriptionModel:
+def get_subscription(subscription_id: _Id, caller: SubscriberKey, context: Context) -> SubscriptionModel:
     """One subscription."""
     return model_of(SubscriptionModel, context.subscriptions.get(subscription_id, owner=_scope(caller)))
 
 
 @router.delete("/{subscription_id}", status_code=204, response_class=Response, responses={404: _UNKNOWN})
-def delete_subscription(subscription_id: str, caller: SubscriberKey, context: Context) -> Response:
+def delete_subscription(subscription_id: _Id, caller: SubscriberKey, context: Context) -> Response:
     """End a subscription; its delivery log stays."""
     context.subscriptions.delete(subscription_id, owner=_scope(caller))
     return Response(status_code=204)
@@ -85,7 +87,7 @@ def delete_subscription(subscription_id: str, caller: SubscriberKey, context: Co
 
 @router.get("/{subscription_id}/deliveries", responses={404: _UNKNOWN})
 def list_deliveries(
-    subscription_id: str,
+    subscription_id: _Id,
     caller: SubscriberKey,
     context: Context,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -55,6 +55,7 @@ class ServedHub:
         self._server = HubServer(self.settings, on_started=started.set)
         self._thread = threading.Thread(target=self._server.run, name="hub")
         self._started = started
+        self.store = HubStore(database_url)
         self._clients: list[httpx.Client] = []
 
     @property
@@ -88,6 +89,7 @@ class ServedHub:
     def __enter__(self) -> Self:
         self._thread.start()
         assert self._started.wait(_WAIT_SECONDS)
+        self.clients = {role: self.client(role) for role in Role}
         return self
 
     def __exit__(
@@ -95,5 +97,6 @@ class ServedHub:
     ) -> None:
         for client in self._clients:
             client.close()
+        self.store.close()
         self.stop()
         assert self.is_stopped()
