@@ -52,9 +52,9 @@ def test_every_record_is_accounted_for(played: Path, generator: HospitalGenerato
 
 def test_exact_counts_find_what_was_planted_and_the_hub_finds_the_strong(played: Path) -> None:
     summary = json.loads((played / "summary.json").read_text())
-    assert summary["found_pooled"] == summary["planted"]
-    # noise is fresh in every run; its 27 planted pairs range from far above to far below what the hub can see
-    assert 5 <= summary["found_hub"] <= summary["planted"] - 4
+    assert summary["found_pooled"] >= summary["planted"] - 2  # the weakest are planted near what a year can show
+    # noise is fresh in every run; the planted pairs range from far above to far below what the hub can see
+    assert 8 <= summary["found_hub"] <= summary["found_pooled"]
     assert summary["hub_signals"] - summary["found_hub"] <= 3
     assert 2.99 <= summary["epsilon_spent"] <= 3.0
 
