@@ -86,6 +86,16 @@ def test_a_bundles_own_entry_comes_before_another_files(tmp_path: Path) -> None:
     assert read(record).drugs[0].text == "warfarin"
 
 
+def test_another_servers_resource_of_the_same_id_does_not_travel_along(tmp_path: Path) -> None:
+    pointer = {"reference": "https://other.example/r4/Medication/m1", "display": "elsewhere"}
+    payload = bundle(event(suspectEntity=[{"instance": pointer}]), PATIENT, MEDICATION, base="https://here.example/r4")
+    (tmp_path / "x.json").write_bytes(encode(payload))
+    (record,) = _read(tmp_path)
+    entries = msgspec.json.decode(record.payload)["entry"]
+    assert [entry["resource"]["resourceType"] for entry in entries] == ["AdverseEvent", "Patient"]
+    assert read(record).drugs[0].is_display_only
+
+
 def test_versions_and_identifiers_across_files(tmp_path: Path) -> None:
     for number, text in ((1, "first"), (2, "second")):
         version = {**MEDICATION, "meta": {"versionId": str(number)}, "code": {"text": text}}

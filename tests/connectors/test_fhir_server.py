@@ -118,7 +118,7 @@ def test_a_stale_cached_page_delays_but_loses_nothing(server: FhirSimulator, sou
     server.tick(seconds=5)
     stale = server.answer(Request("/fhir/AdverseEvent?_lastUpdated=ge2026", {}))
     _fill(server, 1, 2)
-    server.tick(seconds=30)
+    server.tick(minutes=10)  # longer than the overlap
     server.once(stale, lambda request: request.path == "AdverseEvent")
     records, cursor = _poll(source, cursor)
     assert _ids(records) == []

@@ -361,11 +361,11 @@ class TestNarrative:
         )
         assert outcome({**letter, "referenceDocument": [{"reference": "#d"}]}) == "oversized"
 
-    @pytest.mark.parametrize("hostile", ["<" * 1_000_000, "<a " * 300_000, "&" * 1_000_000, "&lt;" * 250_000])
+    @pytest.mark.parametrize("hostile", ["<" * 100_000, "<a " * 50_000, "&" * 100_000, "&lt;" * 50_000])
     def test_hostile_markup_takes_linear_time(self, hostile: str) -> None:
         start = time.process_time()
         plain_text(hostile)
-        assert time.process_time() - start < 2.0
+        assert time.process_time() - start < 1.0
 
     def test_markup_is_taken_off_not_interpreted(self) -> None:
         assert plain_text('<p onclick="x()">a</p><script>b</script>&lt;i&gt;') == "a b <i>"
