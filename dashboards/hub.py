@@ -163,31 +163,31 @@ def _pair() -> list[AnyPanel]:
             hub_sql.PAIR_REPORTS,
             styles={"low": _BAND, "high": _BAND},
         ),
-        sql_series(
+        _measure(
             "Information component",
             "IC with its 95 % interval, noise included. Above zero: more reports than the margins suggest.",
-            "none",
             hub_sql.PAIR_IC,
-            steps=[(None, "transparent"), (0, _AMBER)],
-            styles={"low": _BAND, "high": _BAND},
+            bound=0,
         ),
-        sql_series(
+        _measure(
             "Proportional reporting ratio",
             "PRR with its 95 % interval, noise included. Two is the bound of the Evans rule.",
-            "none",
             hub_sql.PAIR_PRR,
-            steps=[(None, "transparent"), (2, _AMBER)],
-            styles={"low": _BAND, "high": _BAND},
+            bound=2,
         ),
-        sql_series(
+        _measure(
             "Reporting odds ratio",
             "ROR with its 95 % interval, noise included. One is no association.",
-            "none",
             hub_sql.PAIR_ROR,
-            steps=[(None, "transparent"), (1, _AMBER)],
-            styles={"low": _BAND, "high": _BAND},
+            bound=1,
         ),
     ]
+
+
+def _measure(title: str, description: str, sql: str, *, bound: float) -> AnyPanel:
+    """A measure over time between its limits, and the value that means nothing unusual."""
+    styles = {"low": _BAND, "high": _BAND}
+    return sql_series(title, description, "none", sql, steps=[(None, "transparent"), (bound, _AMBER)], styles=styles)
 
 
 def _releases() -> list[AnyPanel]:
