@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from cases import ConfigurationError, ServiceError
+from privacy.ledger_entry import Published
 from privacy.protocol import SurveillanceProtocol
 from streams.release_sink import ReleaseRejected
 
@@ -20,6 +21,12 @@ _RETRYABLE = frozenset({408, 425, 429})
 
 class _Problem(msgspec.Struct, frozen=True):
     code: str = ""
+
+
+class _Latest(msgspec.Struct, frozen=True):
+    era: str
+    epoch: int
+    digest: str
 
 
 class HttpReleaseSink:
@@ -63,6 +70,20 @@ class HttpReleaseSink:
         if answer.is_server_error or answer.status_code in _RETRYABLE:
             raise ServiceError(f"the hub answered {answer.status_code}")
         raise ReleaseRejected(_reason(answer))
+
+    def last_published(self) -> Published | None:
+        """The site's newest release that the hub holds, None before its first.
+
+        Raises `ServiceError` where the hub does not say: without its word nothing may be released, as a ledger from an
+        old backup could not be told.
+        """
+        try:
+            answer = self._client.get("/v1/releases/latest")
+            answer.raise_for_status()
+            latest = msgspec.json.decode(answer.content, type=_Latest | None)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise ServiceError(f"the hub did not say what it has of this site: {type(error).__name__}") from error
+        return None if latest is None else Published(latest.era, latest.epoch, latest.digest)
 
     def protocol_hash(self) -> str:
         """Hash of the protocol the hub runs under; raises `ServiceError` where it does not say."""

@@ -15,6 +15,7 @@ from types import FrameType
 
 from cases import ConfigurationError, ServiceError
 from privacy.ledger import BudgetLedger
+from privacy.ledger_entry import Published
 from streams.connect import Connector
 from streams.gate import Gate
 from streams.gate_runner import GateRunner
@@ -110,13 +111,17 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
     sink = HttpReleaseSink(
         link.url, api_key=settings.api_key(), ca_file=settings.path(link.ca_file) if link.ca_file else None
     )
+    published = _last_published(sink, stopping)
+    if stopping.is_set():
+        sink.close()
+        return 0
     store = GateStore(settings.data_directory / "gate.sqlite")
     gate = Gate(
         site_id=settings.site.id,
         protocol=protocol,
         signing_key=settings.signing_key(),
         store=store,
-        ledger=BudgetLedger(settings.data_directory / "ledger.sqlite"),
+        ledger=BudgetLedger(settings.data_directory / "ledger.sqlite", last_published=published),
     )
     reader = KafkaPartReader(settings, start=store.next_offset(0))
     runner = GateRunner(
@@ -155,6 +160,17 @@ def _writer(settings: SiteSettings, stopping: threading.Event) -> RawWriter | No
     while not stopping.is_set():
         try:
             return RawWriter(settings)
+        except ServiceError as error:
+            _log.warning("%s", error)
+            stopping.wait(2.0)
+    return None
+
+
+def _last_published(sink: HttpReleaseSink, stopping: threading.Event) -> Published | None:
+    """What the hub holds of this site, as soon as it says; a gate that cannot know releases nothing."""
+    while not stopping.is_set():
+        try:
+            return sink.last_published()
         except ServiceError as error:
             _log.warning("%s", error)
             stopping.wait(2.0)

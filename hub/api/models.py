@@ -15,7 +15,7 @@ from hub.subscriptions import DeliveryStatus, SubscriptionStatus
 
 __all__ = [
     "NO_NUL",
-    "DeliveryModel", "KeyModel", "KeyRequest", "NewKeyModel", "NewSubscriptionModel", "PairPoint", "PairSeries",
+    "DeliveryModel", "KeyModel", "LatestReleaseModel", "KeyRequest", "NewKeyModel", "NewSubscriptionModel", "PairPoint", "PairSeries",
     "Problem", "ReceiptModel", "SdrDetail", "SdrModel", "SdrPage", "StatisticModel", "SubscriptionModel",
     "SubscriptionRequest", "TransitionModel", "TransitionRequest", "model_of",
 ]  # fmt: skip
@@ -49,6 +49,15 @@ class ReceiptModel(_Model):
 
     status: ReceiptStatus
     site: str
+    era: str
+    epoch: _Epoch
+    sequence: Annotated[int, Field(ge=0)]
+    digest: Annotated[str, Field(description="SHA-256 of the signed line")]
+
+
+class LatestReleaseModel(_Model):
+    """The newest release of a site that the hub holds: what the site's ledger must know of."""
+
     era: str
     epoch: _Epoch
     sequence: Annotated[int, Field(ge=0)]

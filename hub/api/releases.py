@@ -7,12 +7,12 @@ from fastapi.concurrency import run_in_threadpool
 
 from hub.api.access import AnyKey, SiteKey
 from hub.api.context import Context
-from hub.api.models import Problem, ReceiptModel, model_of
+from hub.api.models import LatestReleaseModel, Problem, ReceiptModel, model_of
 from hub.errors import ReleaseRefused
 from hub.reasons import RefusalReason
 from privacy.release import maximum_release_bytes
 
-__all__ = ["get_protocol", "post_release", "router"]
+__all__ = ["get_latest_release", "get_protocol", "post_release", "router"]
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 
@@ -47,6 +47,18 @@ async def post_release(request: Request, caller: SiteKey, context: Context) -> R
     context.metrics.releases.labels(site, str(receipt.status)).inc()
     context.new_releases.ring()
     return model_of(ReceiptModel, receipt)
+
+
+@router.get("/releases/latest")
+def get_latest_release(caller: SiteKey, context: Context) -> LatestReleaseModel | None:
+    """The caller's own newest release of the era in force, null before its first.
+
+    A gate asks before it releases anything: a ledger that does not know this release was restored from an old backup.
+    """
+    era = context.protocol.era
+    with context.store.read() as connection:
+        found = context.shelf.last(connection, caller.site or "", era)
+    return None if found is None else model_of(LatestReleaseModel, found, era=era)
 
 
 @router.get("/protocol", response_class=Response, responses={200: {"content": {"application/json": {}}}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date
 from pathlib import Path
@@ -83,10 +84,14 @@ def test_the_series_of_a_pair(served: ServedHub) -> None:
 
 def test_a_site_gets_receipts_and_replays(served: ServedHub) -> None:
     site, line = served.client(Role.SITE), served.federation.sites["north"].release(0)
+    assert site.get("/v1/releases/latest").json() is None
     first, again = site.post("/v1/releases", content=line), site.post("/v1/releases", content=line)
     assert (first.json()["status"], again.json()["status"]) == ("accepted", "replayed")
     assert first.json() | {"status": ""} == again.json() | {"status": ""}
     assert (first.json()["site"], first.json()["sequence"]) == ("north", 0)
+    latest = site.get("/v1/releases/latest").json()
+    assert latest == {key: first.json()[key] for key in ("era", "epoch", "sequence", "digest")}
+    assert latest["digest"] == hashlib.sha256(line).hexdigest()
     protocol = site.get("/v1/protocol")
     assert protocol.content == served.federation.protocol.encode()
     assert protocol.headers["etag"] == f'"{served.federation.protocol.hash}"'
@@ -134,6 +139,7 @@ def test_each_route_lets_in_its_roles_alone(served: ServedHub, role: Role | None
     people, staff = {Role.OFFICER, Role.REGULATOR}, {Role.OFFICER, Role.REGULATOR, Role.ADMIN}
     may = {
         ("POST", "/v1/releases"): {Role.SITE},
+        ("GET", "/v1/releases/latest"): {Role.SITE},
         ("GET", "/v1/protocol"): set(Role),
         ("GET", "/v1/sdrs"): staff,
         ("GET", "/v1/sdrs/sdr-0"): staff,
