@@ -15,9 +15,25 @@ from hub.subscriptions import DeliveryStatus, SubscriptionStatus
 
 __all__ = [
     "NO_NUL",
-    "DeliveryModel", "KeyModel", "LatestReleaseModel", "KeyRequest", "NewKeyModel", "NewSubscriptionModel", "PairPoint", "PairSeries",
-    "Problem", "ReceiptModel", "SdrDetail", "SdrModel", "SdrPage", "StatisticModel", "SubscriptionModel",
-    "SubscriptionRequest", "TransitionModel", "TransitionRequest", "model_of",
+    "DeliveryModel",
+    "KeyModel",
+    "KeyRequest",
+    "LatestReleaseModel",
+    "NewKeyModel",
+    "NewSubscriptionModel",
+    "PairPoint",
+    "PairSeries",
+    "Problem",
+    "ReceiptModel",
+    "SdrDetail",
+    "SdrModel",
+    "SdrPage",
+    "StatisticModel",
+    "SubscriptionModel",
+    "SubscriptionRequest",
+    "TransitionModel",
+    "TransitionRequest",
+    "model_of",
 ]  # fmt: skip
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL keeps any text but this
