@@ -32,6 +32,8 @@ from streams.intake import Intake
 from streams.intake_worker import IntakeWorker
 from streams.kafka_connection import client_options, password, ssl_context
 from streams.metrics import SiteMetrics
+from streams.online_models import OnlineModels
+from streams.quiet_monitor import QuietMonitor
 from streams.seeking_transport import SeekingTransport
 from streams.settings import SiteSettings
 from streams.state_thread import StateThread
@@ -71,6 +73,7 @@ class StreamWorker:
     ) -> None:
         kafka = settings.require_kafka()
         options = client_options(settings)
+        OnlineModels.warm_up()  # before Kafka gives out partitions, not while it waits for this worker
         self._metrics = metrics
         self._beat = time.monotonic()
         self._next_show = 0.0
@@ -109,14 +112,17 @@ class StreamWorker:
 
     def _build(self, settings: SiteSettings) -> faust.App:
         kafka = settings.require_kafka()
+        datadir = settings.data_directory / "faust"  # Faust wants one, though nothing of ours is in it
+        datadir.mkdir(parents=True, exist_ok=True)
         brokers = [URL(f"kafka://{address}") for address in kafka.bootstrap.split(",")]
         app = faust.App(
             f"{kafka.prefix}worker",
             broker=brokers,
             broker_credentials=_credentials(settings),
             store="memory://",
-            datadir=str(settings.data_directory / "faust"),
+            datadir=str(datadir),
             web_enabled=False,
+            Monitor=QuietMonitor,
             topic_allow_declare=False,
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",

@@ -33,7 +33,7 @@ class BookChanges:
     table
         Changes of the local counts, in order.
     first_seen
-        Cases whose key was new: what online models learn.
+        Cases whose key was new, with what they contribute: what online models learn.
     stale
         Current versions of cases of which an older version came by; the shell writes these into the case log again so
         that its last word on a case is its newest.
@@ -49,7 +49,7 @@ class BookChanges:
     accounts: dict[str, Account] = field(default_factory=dict)
     operations: list[tuple[int, int]] = field(default_factory=list)
     table: list[TableChange] = field(default_factory=list)
-    first_seen: list[Case] = field(default_factory=list)
+    first_seen: list[tuple[Case, Contribution]] = field(default_factory=list)
     stale: list[Case] = field(default_factory=list)
     exhausted: set[str] = field(default_factory=set)
     blocked: int = 0
@@ -91,17 +91,19 @@ class Casebook:
                 continue
             changes.cases[key] = case
             changes.live += int(not case.is_nullified) - int(old is not None and not old.is_nullified)
+            contribution = self.contribution(case)
             if old is None and not case.is_nullified:
-                changes.first_seen.append(case)
-            self._replace(changes, accounts, old, case)
+                changes.first_seen.append((case, contribution))
+            self._replace(changes, accounts, old, case, contribution)
         return changes
 
     def contribution(self, case: Case) -> Contribution:
         """What a case adds to the local counts under this book's protocol."""
         return case.contribution(with_narrative=self.with_narrative)
 
-    def _replace(self, changes: BookChanges, accounts: Mapping[str, Account], old: Case | None, new: Case) -> None:
-        added = self.contribution(new)
+    def _replace(
+        self, changes: BookChanges, accounts: Mapping[str, Account], old: Case | None, new: Case, added: Contribution
+    ) -> None:
         removed = self.contribution(old) if old is not None else Contribution((), ())
         if old is None or added != removed or old.stratum != new.stratum:
             if old is not None and removed:

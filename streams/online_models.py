@@ -5,9 +5,11 @@ Models are folds over the case log like the counts are: what a snapshot lacks is
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
-from cases import Case, Contribution
+from cases import Case, CaseVersion, Contribution, Seriousness
 from detectors.drift import ReportingRateDrift
 from detectors.triage import TriageModel
 from streams.store import PartitionStore
@@ -30,6 +32,20 @@ class OnlineModels:
         for drug in contribution.drugs:
             self.drift.learn_one(drug, case.received_at)
         self.triage.learn_one(case)
+
+    @classmethod
+    def warm_up(cls) -> None:
+        """Learn one made-up case and forget it: River imports half of SciPy with its first one, some seconds long."""
+        at = datetime(2000, 1, 1, tzinfo=UTC)
+        case = Case(
+            source="warm-up",
+            case_id="1",
+            version=CaseVersion(at),
+            patient="nobody",
+            received_at=at,
+            seriousness=Seriousness(is_serious=True),
+        )
+        cls().learn(case, Contribution(("drug",), ("reaction",)))
 
     def save(self, store: PartitionStore) -> None:
         """Keep both as of the last case applied."""

@@ -74,8 +74,8 @@ class PartitionBook:
         for change in changes.book.table:
             change.apply_to(self.table)
         if self._is_learning:
-            for case in changes.book.first_seen:
-                self.models.learn(case, self._casebook.contribution(case))
+            for case, contribution in changes.book.first_seen:
+                self.models.learn(case, contribution)
 
     def seal_due(self, at: datetime) -> EpochPart | None:
         """Seal what is pending if an epoch has ended since this was asked last; None where nothing is due.
