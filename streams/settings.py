@@ -195,7 +195,10 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigurationError(f"{parameter} {path} may be read by everybody", hint=f"chmod 600 {path}")
             return path.read_bytes()
         except OSError as error:
-            raise ConfigurationError(f"{parameter} {path} cannot be read: {error.strerror}") from error
+            raise ConfigurationError(
+                f"{parameter} {path} cannot be read: {error.strerror}",
+                hint="put the secret there, readable by Kelsey's user alone",
+            ) from error
 
     def vocabulary(self) -> Vocabulary:
         """The vocabulary the file names, else the default one."""

@@ -39,6 +39,14 @@ Examples:
     help="Table kind,name,synonym,system,code: its drugs and reactions are the cells. Default: the built-in one.",
 )
 @click.option("--narratives", is_flag=True, help="Count what is read in narratives like coded items.")
+@click.option(
+    "--rule",
+    "rules",
+    multiple=True,
+    default=("noise-aware-z", "evans", "ema", "umc"),
+    show_default=True,
+    help="By which the hub raises SDRs; repeat for several. Published rules are applied to noise-aware lower bounds.",
+)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Protocol file (canonical JSON).")
 def new(
     name: str,
@@ -50,10 +58,12 @@ def new(
     delta: float,
     vocabulary: Path | None,
     narratives: bool,
+    rules: tuple[str, ...],
     out: Path,
 ) -> None:
     """Make a protocol file; says what is unusual about it."""
     from cases import TermKind
+    from hub.rules import rules_of
     from kelsey.intake import load_vocabulary
     from privacy.calendar import EpochCalendar
     from privacy.protocol import SurveillanceProtocol
@@ -70,7 +80,9 @@ def new(
         epsilon=epsilon,
         delta=delta,
         with_narrative=narratives,
+        rules=rules,
     )
+    rules_of(made)
     made.dump(out)
     click.echo(f"{out}: {made.cell_count:,} cells, hash {made.hash}")
     for concern in made.concerns():
