@@ -93,7 +93,8 @@ def test_a_protocol_is_made_and_said_in_words(tmp_path: Path) -> None:
     assert "epsilon 8" in facts["guarantee"]
     code, _, err = run(
         "protocol", "new", "--name", "pilot", "--era", "2027", "--start", "2027-01-01", "--epoch", "month",
-        "--epochs", "12", "--epsilon", "1", "--delta", "1e-6", "--rule", "astrology", "--out", str(tmp_path / "no.json"),
+        "--epochs", "12", "--epsilon", "1", "--delta", "1e-6", "--rule", "astrology",
+        "--out", str(tmp_path / "no.json"),
     )  # fmt: skip
     assert (code, "known: " in err) == (1, True)
     assert not (tmp_path / "no.json").exists()
