@@ -13,6 +13,7 @@ from typing import Any
 from kelsey.console import table
 from kelsey.federation import Federation
 from kelsey.federation_page import common_sections, privacy_notes
+from kelsey.ingest_words import combine_tallies, ingest_rows
 from kelsey.page import Fact, Page
 from kelsey.signal_log import SIGNAL_COLUMNS
 from kelsey.site_ending import SiteEnding
@@ -22,7 +23,7 @@ from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
 from streams.pairs import pairs_frame
 
-__all__ = ["BacktestSummary", "combine_tallies", "privacy_document", "write_outputs", "write_signals"]
+__all__ = ["BacktestSummary", "privacy_document", "write_outputs", "write_signals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,30 +45,13 @@ class BacktestSummary:
     def text(self) -> str:
         """For the terminal."""
         rows: list[tuple[str, Any]] = [
-            ("records read", self.ingest["read"]),
-            ("cases", self.ingest["cases"]),
-            ("superseded", self.ingest["superseded"]),
-            *((f"ignored: {reason}", count) for reason, count in sorted(self.ingest["ignored"].items())),
-            *((f"dead letters: {reason}", count) for reason, count in sorted(self.ingest["dead_letters"].items())),
+            *ingest_rows(self.ingest),
             *((f"SDRs, {view} view", count) for view, count in self.signals.items()),
             ("releases", self.releases),
         ]
         privacy = "no privacy: nothing left the sites" if self.epsilon is None else f"epsilon {self.epsilon:.3f} spent"
         rate = self.report_count / max(self.seconds, 1e-9)
         return f"{table(rows)}\n{privacy}; {self.seconds:.1f} s, {rate:,.0f} reports/s\n{self.out}/index.html"
-
-
-def combine_tallies(tallies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One ingest table from those of several sites."""
-    total: dict[str, Any] = {"read": 0, "cases": 0, "superseded": 0}
-    ignored: Counter[str] = Counter()
-    dead: Counter[str] = Counter()
-    for tally in tallies:
-        for name in total:
-            total[name] += tally[name]
-        ignored.update(tally["ignored"])
-        dead.update(tally["dead_letters"])
-    return {**total, "ignored": dict(sorted(ignored.items())), "dead_letters": dict(sorted(dead.items()))}
 
 
 def write_signals(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

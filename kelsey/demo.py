@@ -16,11 +16,12 @@ from cases import RawRecord, TermKind
 from connectors import default_vocabulary
 from connectors.generator import GeneratorSource, HospitalGenerator, PlantedPair
 from detectors.rules import load_presets
-from kelsey.backtest_output import combine_tallies, privacy_document, write_signals
+from kelsey.backtest_output import privacy_document, write_signals
 from kelsey.calendars import calendar_for
 from kelsey.console import progress, table
 from kelsey.demo_page import demo_page
 from kelsey.federation import Federation
+from kelsey.ingest_words import combine_tallies, ingest_rows
 from kelsey.player import Player
 from kelsey.site_ending import endings
 from privacy.protocol import SurveillanceProtocol
@@ -55,11 +56,7 @@ class DemoSummary:
     def text(self) -> str:
         """For the terminal."""
         rows: list[tuple[str, Any]] = [
-            ("records read", self.ingest["read"]),
-            ("cases", self.ingest["cases"]),
-            ("superseded", self.ingest["superseded"]),
-            *((f"ignored: {reason}", count) for reason, count in self.ingest["ignored"].items()),
-            *((f"dead letters: {reason}", count) for reason, count in self.ingest["dead_letters"].items()),
+            *ingest_rows(self.ingest),
             ("releases that left the sites", self.releases),
         ]
         return "\n".join(

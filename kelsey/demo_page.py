@@ -8,6 +8,7 @@ from typing import Any
 from connectors.generator import PlantedPair
 from kelsey.federation import Federation
 from kelsey.federation_page import common_sections, privacy_notes
+from kelsey.ingest_words import ingest_rows
 from kelsey.page import Fact, Page, Plot, Table
 from kelsey.plots import recall_plot
 from streams.embedded import EmbeddedSite
@@ -60,17 +61,11 @@ def demo_page(
 
 
 def _ingest(ingest: Mapping[str, Any]) -> Table:
-    rows = [
-        ("cases", f"{ingest['cases']:,}"),
-        ("superseded by a newer version", f"{ingest['superseded']:,}"),
-        *((f"ignored: {reason}", f"{count:,}") for reason, count in ingest["ignored"].items()),
-        *((f"dead letter: {reason}", f"{count:,}") for reason, count in ingest["dead_letters"].items()),
-        ("read", f"{ingest['read']:,}"),
-    ]
+    read, *parts = [(what, f"{count:,}") for what, count in ingest_rows(ingest)]
     return Table(
         "Where every record went",
         ["what became of it", "records"],
-        rows,
+        [*parts, read],
         "The lines above the last add up to it.",
         frozenset({"records"}),
     )

@@ -16,6 +16,7 @@ from cases.pseudonym import MINIMUM_KEY_BYTES
 from connectors import default_vocabulary
 from connectors.fhir_file import FhirFileSource
 from kelsey.console import table
+from kelsey.ingest_words import ingest_rows
 from streams.embedded import EmbeddedSite
 from streams.ingest_tally import IngestTally
 
@@ -37,15 +38,9 @@ class IntakeReport:
 
     def text(self) -> str:
         """The table that adds up: read = cases + superseded + ignored + dead letters."""
-        tally = self.tally
+        (_, read), *parts = ingest_rows(self.as_dict())
         return table(
-            [
-                ("read", tally.read),
-                ("= cases", tally.cases),
-                ("+ superseded", tally.superseded),
-                *((f"+ ignored: {reason}", count) for reason, count in sorted(tally.ignored.items())),
-                *((f"+ dead letters: {reason}", count) for reason, count in sorted(tally.dead_letters.items())),
-            ]
+            [("read", read), *((f"{'+' if at else '='} {what}", count) for at, (what, count) in enumerate(parts))]
         )
 
 

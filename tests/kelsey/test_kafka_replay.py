@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from kelsey.backtest import BacktestSettings, run_backtest
+from tests.kelsey.processes import KELSEY, PATIENCE_SECONDS, kelsey
 from tests.services.kafka_broker import KafkaBroker
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.kafka, pytest.mark.slow]
-
-KELSEY = [sys.executable, "-m", "kelsey"]
-PATIENCE_SECONDS = 240
 
 
 @pytest.fixture
@@ -44,13 +41,6 @@ def config(kafka: KafkaBroker, tmp_path: Path) -> Path:
         """
     )
     return path
-
-
-def kelsey(*arguments: object) -> str:
-    command = [*KELSEY, *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture

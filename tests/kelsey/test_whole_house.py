@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,22 +25,14 @@ from connectors import default_vocabulary
 from connectors.generator import HospitalGenerator
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
+from tests.kelsey.processes import KELSEY, PATIENCE_SECONDS, kelsey
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.process_clock import ProcessClock
 from tests.services.server_process import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.clock, pytest.mark.slow]
 
-KELSEY = [sys.executable, "-m", "kelsey"]
-PATIENCE_SECONDS = 240
 CANARY = "Zebulon Canary-Featherstonehaugh"
-
-
-def kelsey(*arguments: object, env: dict[str, str] | None = None) -> str:
-    command = [*KELSEY, *map(str, arguments)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=env)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @contextmanager
