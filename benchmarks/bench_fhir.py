@@ -18,14 +18,14 @@ from cases import RawRecord
 from connectors import read
 from connectors.generator import GeneratorSource, HospitalGenerator
 
-__all__ = ["run"]
+__all__ = ["parse_all", "run", "sound_records"]
 
 _RECORDS = 1200
 _ROUNDS = 3
 _REACH = 3.0
 
 
-def _records() -> list[RawRecord]:
+def sound_records() -> list[RawRecord]:
     """Sound records of a hospital that writes R4 and R5 alike."""
     generator = HospitalGenerator(seed=5, records=_RECORDS * 8)
     source = GeneratorSource(5, name="hill", hospital="hill", records=_RECORDS * 8)
@@ -51,7 +51,8 @@ def _parse(record: RawRecord) -> None:
         model(resource["resourceType"]).model_validate(resource)
 
 
-def _parse_all(records: list[RawRecord]) -> None:
+def parse_all(records: list[RawRecord]) -> None:
+    """Parse and validate every resource of every record with the peer."""
     for record in records:
         _parse(record)
 
@@ -63,11 +64,11 @@ def _read_all(records: list[RawRecord]) -> None:
 
 def run() -> list[Row]:
     """One row: records a second of one process."""
-    records = _records()
-    _parse_all(records[:20])  # imports and caches of both
+    records = sound_records()
+    parse_all(records[:20])  # imports and caches of both
     _read_all(records[:20])
     ours = len(records) / _best_seconds(lambda: _read_all(records))
-    theirs = len(records) / _best_seconds(lambda: _parse_all(records))
+    theirs = len(records) / _best_seconds(lambda: parse_all(records))
     ratio = ours / theirs
     return [
         Row(

@@ -21,6 +21,7 @@ _VERSION = 1
 _SCHEMA = """
 CREATE TABLE offset (topic_partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE home (era TEXT NOT NULL, partition INTEGER NOT NULL, store_id TEXT NOT NULL,
+                   is_away INTEGER NOT NULL DEFAULT 0,
                    is_closed INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (era, partition)) WITHOUT ROWID;
 CREATE TABLE part (era TEXT NOT NULL, partition INTEGER NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
                    label INTEGER NOT NULL, epoch INTEGER, body BLOB NOT NULL,
@@ -35,7 +36,7 @@ class PartVerdict(StrEnum):
 
     MERGED = "merged"
     REPEATED = "repeated"  # known under its number, with the same content
-    WALLET_LOST = "wallet-lost"  # from another store than the partition's first in this era: fails closed
+    WALLET_LOST = "wallet-lost"  # not from the store that knows what was paid: fails closed
     FOREIGN = "foreign"  # of another era or protocol
 
 
@@ -65,9 +66,9 @@ class GateStore:
     ) -> list[PartVerdict]:
         """Keep new parts for the next epoch that closes; all of them and the `offset` (partition, next), or nothing.
 
-        A partition has one store in an era. A part from a second one, or another part under a known number (a store
-        put back from a backup), is refused, and from then on every part of that partition: its wallets are lost, and
-        what they already paid for must not be paid for again.
+        A partition has one store in an era: parts from another one are refused, as its wallets do not know what was
+        paid before. They are taken again when the first store is back. Another part under a known number (a store put
+        back from a backup, which has forgotten what it paid) closes the partition for the rest of the era.
         """
         verdicts = []
         with transaction(self._db):
@@ -110,8 +111,10 @@ class GateStore:
         return {epoch: EpochVector.decode(body) for epoch, body in rows}
 
     def lost_partitions(self, era: str) -> tuple[int, ...]:
-        """Partitions that fail closed for the rest of the era."""
-        rows = self._db.execute("SELECT partition FROM home WHERE era = ? AND is_closed ORDER BY partition", (era,))
+        """Partitions that release nothing now, as their wallets are not there."""
+        rows = self._db.execute(
+            "SELECT partition FROM home WHERE era = ? AND (is_away OR is_closed) ORDER BY partition", (era,)
+        )
         return tuple(partition for (partition,) in rows)
 
     def _closed(self, era: str, epoch: int) -> EpochVector | None:
@@ -133,10 +136,13 @@ class GateStore:
         digest = part_digest(part)
         if store_id == part.store_id and row is not None and row[0] == digest:
             return PartVerdict.REPEATED
-        if is_closed or store_id != part.store_id or row is not None:
-            self._db.execute(
-                "UPDATE home SET is_closed = 1 WHERE era = ? AND partition = ?", (part.era, part.partition)
-            )
+        is_away = store_id != part.store_id
+        is_forgetful = not is_away and row is not None
+        self._db.execute(
+            "UPDATE home SET is_away = ?, is_closed = MAX(is_closed, ?) WHERE era = ? AND partition = ?",
+            (is_away, is_forgetful, part.era, part.partition),
+        )
+        if is_away or is_forgetful or is_closed:
             return PartVerdict.WALLET_LOST
         self._db.execute(
             "INSERT INTO part VALUES (?, ?, ?, ?, ?, NULL, ?)",

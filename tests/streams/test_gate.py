@@ -112,19 +112,25 @@ def test_a_part_counts_once_however_often_it_arrives() -> None:
     assert again is PartVerdict.REPEATED
 
 
-@pytest.mark.parametrize(
-    "intruder",
-    [
-        pytest.param(_part((0, 256), store_id="second"), id="second store"),
-        pytest.param(_part((0, 255)), id="store put back from a backup: other content under a known number"),
-    ],
-)
-def test_a_lost_wallet_closes_its_partition_for_the_era(intruder: EpochPart) -> None:
+def test_a_second_store_is_refused_until_the_first_is_back() -> None:
+    store = GateStore(None)
+    stranger = _part((0, 256), store_id="second")
+    assert store.take([_part((0, 256))], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.MERGED]
+    assert store.take([stranger], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.WALLET_LOST]
+    assert store.lost_partitions(UNDER.era) == (0,)
+    back = [_part((1, 256), sequence=2), _part((1, 256), partition=1), stranger]
+    assert store.take(back[:2], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.MERGED] * 2
+    assert store.lost_partitions(UNDER.era) == ()
+    assert store.take(back[2:], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.WALLET_LOST]
+    assert store.close_epoch(UNDER.era, 0).weights.tolist() == [256, 512]
+
+
+def test_a_store_put_back_from_a_backup_closes_its_partition_for_the_era() -> None:
     store = GateStore(None)
     assert store.take([_part((0, 256))], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.MERGED]
-    assert store.take([intruder], era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.WALLET_LOST]
-    after = [_part((1, 256), sequence=2), _part((1, 256), partition=1)]
-    assert store.take(after, era=UNDER.era, protocol_hash=UNDER.hash) == [PartVerdict.WALLET_LOST, PartVerdict.MERGED]
+    forgetful = [_part((0, 255)), _part((1, 256), sequence=2), _part((1, 256), partition=1)]
+    verdicts = store.take(forgetful, era=UNDER.era, protocol_hash=UNDER.hash)
+    assert verdicts == [PartVerdict.WALLET_LOST, PartVerdict.WALLET_LOST, PartVerdict.MERGED]
     assert store.lost_partitions(UNDER.era) == (0,)
     assert store.close_epoch(UNDER.era, 0).weights.tolist() == [256, 256]
 
