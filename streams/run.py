@@ -111,9 +111,17 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
     sink = HttpReleaseSink(
         link.url, api_key=settings.api_key(), ca_file=settings.path(link.ca_file) if link.ca_file else None
     )
-    published = _last_published(sink, stopping)
+    beat = [time.monotonic(), 0.0]  # last sign of life, last turn that could read the parts
+    health = HealthServer(
+        metrics_listen,
+        registry=metrics.registry,
+        is_alive=lambda: time.monotonic() - beat[0] < _ALIVE_SECONDS,
+        is_ready=lambda: beat[1] > 0 and time.monotonic() - beat[1] < _ALIVE_SECONDS,
+    )
+    published = _last_published(sink, stopping, beat)
     if stopping.is_set():
         sink.close()
+        health.close()
         return 0
     store = GateStore(settings.data_directory / "gate.sqlite")
     gate = Gate(
@@ -131,13 +139,6 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
         clock=lambda: datetime.now(UTC),
         grace=timedelta(seconds=settings.site.seal_grace_seconds),
         metrics=metrics,
-    )
-    beat = [time.monotonic(), 0.0]  # last turn, last turn that could read the parts
-    health = HealthServer(
-        metrics_listen,
-        registry=metrics.registry,
-        is_alive=lambda: time.monotonic() - beat[0] < _ALIVE_SECONDS,
-        is_ready=lambda: beat[1] > 0 and time.monotonic() - beat[1] < _ALIVE_SECONDS,
     )
     _log.info("gate of site %s under protocol %s", settings.site.id, protocol.hash[:12])
     while not stopping.is_set():
@@ -166,9 +167,10 @@ def _writer(settings: SiteSettings, stopping: threading.Event) -> RawWriter | No
     return None
 
 
-def _last_published(sink: HttpReleaseSink, stopping: threading.Event) -> Published | None:
+def _last_published(sink: HttpReleaseSink, stopping: threading.Event, beat: list[float]) -> Published | None:
     """What the hub holds of this site, as soon as it says; a gate that cannot know releases nothing."""
     while not stopping.is_set():
+        beat[0] = time.monotonic()
         try:
             return sink.last_published()
         except ServiceError as error:
