@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -13,6 +13,10 @@ from streams.ingest_tally import IngestTally
 from tests.streams.make import embedded_site
 from tests.streams.play import Tables
 from tests.streams.tables import plain
+
+if TYPE_CHECKING:
+    from tests.services.kafka_broker import KafkaBroker
+    from tests.streams.kafka_site import KafkaSite
 
 
 class SiteUnderTest(Protocol):
@@ -63,14 +67,30 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest
 
 
 @pytest.fixture(scope="module")
-def on_kafka(kafka: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
+def on_kafka(kafka: KafkaBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteUnderTest]:
     """Give a site with one worker process on the real broker."""
     from tests.streams.kafka_site import KafkaSite  # here, as a conftest is imported before foreign warnings are let by
 
-    site = KafkaSite(tmp_path_factory.mktemp("on_kafka"), str(kafka.bootstrap))  # type: ignore[attr-defined]  # fixture
+    site = KafkaSite(tmp_path_factory.mktemp("on_kafka"), kafka.bootstrap)
     site.start_worker()
     yield site
-    site.stop()
+    site.abandon()
+
+
+@pytest.fixture
+def new_site(kafka: KafkaBroker) -> Iterator[Callable[..., KafkaSite]]:
+    """Give a maker of sites on the real broker: directory, then what `KafkaSite` takes; none outlives the test."""
+    from tests.streams.kafka_site import KafkaSite
+
+    made = []
+
+    def make(directory: Path, **options: str) -> KafkaSite:
+        made.append(KafkaSite(directory, kafka.bootstrap, **options))  # type: ignore[arg-type]  # all options are texts
+        return made[-1]
+
+    yield make
+    for site in made:
+        site.abandon()
 
 
 @pytest.fixture(params=["embedded", pytest.param("on_kafka", marks=pytest.mark.kafka)])

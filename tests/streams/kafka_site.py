@@ -109,6 +109,11 @@ partitions = {partitions}
         self.workers.clear()
         return codes
 
+    def abandon(self) -> None:
+        """Kill whatever still runs: the test is over, however it ended."""
+        for process in list(self.workers):
+            self.kill(process)
+
     def logs(self) -> str:
         """All that the processes wrote."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,16 +26,17 @@ from tests.streams.tables import plain
 pytestmark = pytest.mark.kafka
 IS_LONG = os.environ.get("KELSEY_LONG") == "1"
 AMPLE = protocol(capacity=16.0, operations=256)
+NewSite = Callable[..., KafkaSite]
 MEMORY_BYTES = 600 * 1024 * 1024
 
 
-def _site(directory: Path, kafka: KafkaBroker, under: SurveillanceProtocol | None = None) -> KafkaSite:
+def _site(new_site: NewSite, directory: Path, under: SurveillanceProtocol | None = None) -> KafkaSite:
     directory.mkdir(parents=True, exist_ok=True)
     more = ""
     if under is not None:
         under.dump(directory / "protocol.json")
         more = 'protocol_file = "protocol.json"'
-    return KafkaSite(directory, kafka.bootstrap, more_site=more, more="session_timeout_seconds = 6")
+    return new_site(directory, more_site=more, more="session_timeout_seconds = 6")
 
 
 def _paid(site: KafkaSite, under: SurveillanceProtocol) -> Counter[tuple[str, str]]:
@@ -56,12 +58,12 @@ def _peak_bytes(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_twenty_kills_under_load_leave_exactly_the_embedded_table(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_twenty_kills_under_load_leave_exactly_the_embedded_table(new_site: NewSite, tmp_path: Path) -> None:
     chance = random.Random(20)
     play = random_play(20, cases=36_000)
     delivered = disordered(play, 21, again=0.05)
     assert len(delivered) >= 50_000
-    site = _site(tmp_path, kafka, AMPLE)
+    site = _site(new_site, tmp_path, AMPLE)
     records = [entry.record() for entry in delivered]
     site.start_worker()
     site.start_worker()
@@ -86,10 +88,10 @@ def test_twenty_kills_under_load_leave_exactly_the_embedded_table(kafka: KafkaBr
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_away_for_a_while_loses_nothing(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_a_broker_that_is_away_for_a_while_loses_nothing(kafka: KafkaBroker, new_site: NewSite, tmp_path: Path) -> None:
     play = random_play(30, cases=4000)
     records = [entry.record() for entry in disordered(play, 31)]
-    site = _site(tmp_path, kafka)
+    site = _site(new_site, tmp_path)
     worker = site.start_worker()
     site.write(records[: len(records) // 2], chunk_records=20)
     wait_until(lambda: site.tally().read > 0, seconds=60, what="the worker counts")
@@ -107,9 +109,9 @@ def test_a_broker_that_is_away_for_a_while_loses_nothing(kafka: KafkaBroker, tmp
     site.stop()
 
 
-def test_lost_stores_are_counted_again_and_their_wallets_fail_closed(kafka: KafkaBroker, tmp_path: Path) -> None:
+def test_lost_stores_are_counted_again_and_their_wallets_fail_closed(new_site: NewSite, tmp_path: Path) -> None:
     play = random_play(40, cases=500)
-    site = _site(tmp_path, kafka, AMPLE)
+    site = _site(new_site, tmp_path, AMPLE)
     gate = Gate(
         site_id="alpha",
         protocol=AMPLE,
@@ -145,6 +147,6 @@ def test_lost_stores_are_counted_again_and_their_wallets_fail_closed(kafka: Kafk
     assert gate.lost_partitions() == (0, 1, 2, 3)
 
 
-def test_settings_of_the_test_sites_are_what_the_tool_reads(kafka: KafkaBroker, tmp_path: Path) -> None:
-    site = _site(tmp_path, kafka, AMPLE)
+def test_settings_of_the_test_sites_are_what_the_tool_reads(new_site: NewSite, tmp_path: Path) -> None:
+    site = _site(new_site, tmp_path, AMPLE)
     assert load_site_settings(site.config).protocol() == AMPLE
