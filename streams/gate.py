@@ -30,7 +30,7 @@ from streams.epoch import EpochPart
 from streams.gate_store import GateStore, PartVerdict
 from streams.release_sink import ReleaseSink
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "budget_of"]
 
 _log = logging.getLogger("kelsey.gate")
 

@@ -123,7 +123,9 @@ class IntakeWorker:
             work = await self._state.run(lambda: self._prepare(partition, messages))
             if work is None or not await self._producer.send(work.outgoing, is_wanted=is_current):
                 return
-            if await self._state.run(lambda work=work: not is_current() or self._commit(partition, work)):  # type: ignore[misc]
+            if await self._state.run(
+                lambda work=work: not is_current() or self._commit(partition, work)  # type: ignore[misc]  # work: bound
+            ):
                 return
 
     def _prepare(self, partition: int, messages: Sequence[InMessage]) -> _Work | None:

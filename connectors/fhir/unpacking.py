@@ -14,7 +14,7 @@ from connectors.fhir.gathering import Found, gather, wrap
 from connectors.fhir.resolver import split_reference
 from connectors.fhir.resource_types import CONTEXT_TYPES, RESOURCE_TYPES, ignore_reason
 
-__all__ = ["Unpacker", "context_in"]
+__all__ = ["Outcome", "Unpacker", "context_in"]
 
 _MAXIMUM_BUNDLE_DEPTH = 3
 _URN = "urn:"
