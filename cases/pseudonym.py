@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 from cases.errors import ParameterError
@@ -31,4 +30,4 @@ def pseudonymise(patient_id: str, *, key: bytes) -> str:
         raise ParameterError("patient_id must not be empty")
     if not len(key) >= MINIMUM_KEY_BYTES:
         raise ParameterError(f"key must have at least {MINIMUM_KEY_BYTES} bytes, not {len(key)}")
-    return hmac.new(key, patient_id.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(key, patient_id.encode(), "sha256").hex()[:32]

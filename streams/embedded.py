@@ -20,6 +20,7 @@ from privacy.ledger import BudgetLedger
 from privacy.protocol import SurveillanceProtocol
 from streams.budget import Budget
 from streams.casebook import BookChanges
+from streams.collector_pause import collector_paused
 from streams.epoch import decode_part
 from streams.gate import Gate
 from streams.gate_store import GateStore
@@ -112,11 +113,12 @@ class EmbeddedSite:
 
         About a thousand at a time is fastest. Damaged records become dead letters; nothing in a record raises.
         """
-        batch = RecordBatch.of(records, self._intake, self._store)
-        changes = StoreChanges(
-            index=batch.index, book=self._book.prepare(batch.cases), letters=batch.letters, counters=batch.counters
-        )
-        self._commit(changes)
+        with collector_paused():
+            batch = RecordBatch.of(records, self._intake, self._store)
+            changes = StoreChanges(
+                index=batch.index, book=self._book.prepare(batch.cases), letters=batch.letters, counters=batch.counters
+            )
+            self._commit(changes)
         if self._on_case is not None:
             for case in batch.accepted:
                 self._on_case(case)

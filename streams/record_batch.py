@@ -51,7 +51,8 @@ class RecordBatch:
         return batch
 
     def _add(self, outcome: Outcome) -> None:
-        self.counters.update(changes(outcome))
+        for name, number in changes(outcome).items():  # Counter.update takes four times as long
+            self.counters[name] += number
         if isinstance(outcome, DeadLettered):
             self.letters.append(outcome.letter)
         elif isinstance(outcome, Accepted | Ignored):
