@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from yarl import URL
 
@@ -77,6 +78,7 @@ class StreamWorker:
         self._metrics = metrics
         self._beat = time.monotonic()
         self._next_show = 0.0
+        self._shown: set[TP] = set()
         self._is_assigned = False
         self._state = StateThread()
         self._producer = DurableProducer(options)
@@ -202,16 +204,29 @@ class StreamWorker:
             await self._casebook.send_parts()
             if self._beat >= self._next_show:
                 self._next_show = self._beat + _SHOW_SECONDS
-                await self._state.run(self._show)
+                self._show_lag(await self._state.run(self._show))
 
-    def _show(self) -> None:
+    def _show(self) -> dict[TP, int]:
+        """Bring the gauges of the stores up to date; gives the next offset of every partition held."""
         self._casebook.show()
-        for worker in (self._intake, self._casebook):
-            for partition, held in worker.held.items():
-                end = self.app.consumer.highwater(TP(worker.topic, partition))
-                if end is not None:
-                    lag = max(0, end - (held.next_offset or 0))
-                    self._metrics.consumer_lag.labels(worker.topic, str(partition)).set(lag)
+        return {
+            TP(worker.topic, partition): held.next_offset or 0
+            for worker in (self._intake, self._casebook)
+            for partition, held in worker.held.items()
+        }
+
+    def _show_lag(self, offsets: Mapping[TP, int]) -> None:
+        for tp in self._shown - offsets.keys():  # another worker shows them now
+            self._metrics.consumer_lag.remove(tp.topic, str(tp.partition))
+        self._shown &= offsets.keys()
+        for tp, offset in offsets.items():
+            try:
+                end = self.app.consumer.highwater(tp)
+            except (AssertionError, KafkaError):  # aiokafka asserts that the partition was not taken away just now
+                continue
+            if end is not None:
+                self._metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(max(0, end - offset))
+                self._shown.add(tp)
 
     async def close(self) -> None:
         """Close stores and producer, keeping the models."""
