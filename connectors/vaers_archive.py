@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cases import ConfigurationError, DeadLetterReason
-from connectors.vaers_reader import VaersReport, day_of
+from connectors.vaers_reader import VaersReport, day_of, drug_names, reaction_terms
 
 __all__ = ["ArchivedReport", "VaersYear", "years_in"]
 
@@ -54,6 +54,11 @@ class VaersYear:
         days = [day for row in self._rows("DATA", []) if (day := day_of(row.get("RECVDATE", "")))]
         self.first_day = min(days, default=date.min)
         self.last_day = max(days, default=date.max)
+
+    def names(self) -> tuple[set[str], set[str]]:
+        """Product names and coded terms in use, as published, without joining the tables."""
+        damage: list[str] = []  # told by `reports`
+        return set(drug_names(self._rows("VAX", damage))), set(reaction_terms(self._rows("SYMPTOMS", damage)))
 
     def reports(self) -> list[ArchivedReport]:
         """All reports in the replay's order.

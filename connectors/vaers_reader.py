@@ -10,7 +10,7 @@ tabulates such reports. A blank is never read as a denial of one criterion besid
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -29,7 +29,14 @@ from cases import (
     Sex,
 )
 
-__all__ = ["MAXIMUM_NARRATIVE_CHARACTERS", "VaersReport", "day_of", "read_vaers"]
+__all__ = [
+    "MAXIMUM_NARRATIVE_CHARACTERS",
+    "VaersReport",
+    "day_of",
+    "drug_names",
+    "reaction_terms",
+    "read_vaers",
+]
 
 MAXIMUM_NARRATIVE_CHARACTERS = 1 << 20
 
@@ -56,6 +63,16 @@ class VaersReport(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(VaersReport)
+
+
+def drug_names(rows: Iterable[dict[str, str]]) -> Iterator[str]:
+    """Product names in rows of the VAX table, as published."""
+    return (name for row in rows if (name := row.get("VAX_NAME", "").strip()))
+
+
+def reaction_terms(rows: Iterable[dict[str, str]]) -> Iterator[str]:
+    """Coded terms in rows of the SYMPTOMS table, as published."""
+    return (term for row in rows for column in _SYMPTOMS if (term := row.get(column, "").strip()))
 
 
 def day_of(text: str) -> date | None:
@@ -85,12 +102,10 @@ def read_vaers(record: RawRecord) -> CaseDraft:
     case_id = data.get("VAERS_ID", "").strip() or record.record_id
     if not case_id:
         raise RecordError(DeadLetterReason.MISSING_ID, "VAERS_ID")
-    drugs = dict.fromkeys(name for row in report.vax if (name := row.get("VAX_NAME", "").strip()))
+    drugs = dict.fromkeys(drug_names(report.vax))
     if not drugs:
         raise RecordError(DeadLetterReason.NO_DRUG, "VAX_NAME")
-    terms = dict.fromkeys(
-        term for row in report.symptoms for column in _SYMPTOMS if (term := row.get(column, "").strip())
-    )
+    terms = dict.fromkeys(reaction_terms(report.symptoms))
     if not terms:
         raise RecordError(DeadLetterReason.NO_REACTION, "SYMPTOM1")
     narrative = data.get("SYMPTOM_TEXT", "").strip()

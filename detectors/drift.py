@@ -105,6 +105,8 @@ class ReportingRateDrift:
         threshold: float = 6.0,
         max_products: int = 20_000,
     ) -> None:
+        from river.drift import PageHinkley  # here, as River takes four seconds to import and not all need it
+
         if not period_days >= 1:
             raise ParameterError(f"period_days must be at least 1, not {period_days!r}")
         if not min_periods >= 2:
@@ -115,6 +117,7 @@ class ReportingRateDrift:
             raise ParameterError(f"threshold must lie in (0, infinity), not {threshold!r}")
         if not max_products >= 1:
             raise ParameterError(f"max_products must be at least 1, not {max_products!r}")
+        self._detector_type = PageHinkley
         self.period_days = period_days
         self.min_periods = min_periods
         self.tolerance = tolerance
@@ -176,9 +179,7 @@ class ReportingRateDrift:
             watch.count = 0
 
     def _new_detector(self) -> PageHinkley:
-        from river.drift import PageHinkley  # here, as River takes four seconds to import and not all need it
-
-        return PageHinkley(
+        return self._detector_type(
             min_instances=self.min_periods, delta=self.tolerance, threshold=self.threshold, alpha=1.0, mode="both"
         )
 

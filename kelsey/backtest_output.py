@@ -113,7 +113,7 @@ def write_outputs(
     _page(federation, ingest, views, survey, history_used).write(out / "index.html")
     return BacktestSummary(
         out=str(out),
-        report_count=survey.report_count,
+        report_count=ingest["read"],
         ingest=ingest,
         signals=dict(views),
         releases=federation.release_count,

@@ -7,46 +7,35 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from cases import ConfigurationError, RecordError
-from connectors.readers import Ignored, read
-from connectors.vaers import VaersSource
+from cases import ConfigurationError
+from connectors.vaers_archive import years_in
 
 __all__ = ["VaersSurvey", "survey"]
 
 
 @dataclass(frozen=True, slots=True)
 class VaersSurvey:
-    """Names in use and the days spanned; `report_count` counts the records read."""
+    """Product names and terms in use, and the days spanned."""
 
     drugs: frozenset[str]
     reactions: frozenset[str]
     first_day: date
     last_day: date
-    report_count: int
 
 
 def survey(paths: Sequence[Path]) -> VaersSurvey:
-    """Read all reports of `paths` once.
+    """Look through the tables of `paths` once.
 
-    Raises `ConfigurationError` where they hold none.
+    Raises `ConfigurationError` where one is no VAERS archive, or none holds a report with a date.
     """
-    drugs: set[str] = set()
-    reactions: set[str] = set()
-    first: date | None = None
-    last: date | None = None
-    count = 0
-    for batch in VaersSource(paths, name="vaers").batches(None):
-        for record in batch.records:
-            count += 1
-            day = record.received_at.date()
-            first = day if first is None or day < first else first
-            last = day if last is None or day > last else last
-            try:
-                draft = read(record)
-            except (RecordError, Ignored):
-                continue  # the replay itself counts and keeps it
-            drugs.update(drug.text for drug in draft.drugs)
-            reactions.update(reaction.text for reaction in draft.reactions)
-    if first is None or last is None:
+    years = [year for path in paths for year in years_in(path)]
+    dated = [year for year in years if year.first_day != date.min]
+    if not dated:
         raise ConfigurationError("the files hold no report", hint="give VAERS year files such as 1990VAERSData.zip")
-    return VaersSurvey(frozenset(drugs - {""}), frozenset(reactions - {""}), first, last, count)
+    names = [year.names() for year in years]
+    return VaersSurvey(
+        frozenset().union(*(drugs for drugs, _ in names)),
+        frozenset().union(*(reactions for _, reactions in names)),
+        min(year.first_day for year in dated),
+        max(year.last_day for year in dated),
+    )
