@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -95,9 +96,21 @@ def run_backtest(settings: BacktestSettings) -> BacktestSummary:
     specs = [_SiteSpec(f"site-{number + 1}", os.urandom(32), os.urandom(32)) for number in range(settings.site_count)]
     keys = {spec.name: Ed25519PrivateKey.from_private_bytes(spec.signing_key).public_key() for spec in specs}
     settings.out.mkdir(parents=True, exist_ok=True)
-    with progress("replaying", calendar.count) as advance, (settings.out / "releases.ndjson").open("wb") as releases:
-        federation = Federation(calendar=calendar, rules=rules, protocol=protocol, site_keys=keys, releases=releases)
+    with (
+        TemporaryDirectory(dir=settings.out) as scratch,  # the hub's tables: too large for memory in a long replay
+        (settings.out / "releases.ndjson").open("wb") as releases,
+        progress("replaying", calendar.count) as advance,
+    ):
+        federation = Federation(
+            calendar=calendar,
+            rules=rules,
+            protocol=protocol,
+            site_keys=keys,
+            releases=releases,
+            database_url=f"sqlite:///{Path(scratch).absolute() / 'hub.db'}",
+        )
         site_endings = _play(settings, specs, protocol, calendar, rules, federation, advance)
+        federation.close()
     return write_outputs(
         settings.out,
         federation=federation,

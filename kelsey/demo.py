@@ -120,8 +120,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     protocol.dump(out / "protocol.json")
     privacy = privacy_document(protocol, ends, protocol.calendar.count)
     demo_page(federation, ingest=ingest, planted=generator.planted, found=found, sites=sites).write(out / "index.html")
-    if federation.hub is not None:
-        federation.hub.close()
+    federation.close()
     exact, noisy = (counts[-1] for counts in found.values())
     return DemoSummary(
         out=str(out),

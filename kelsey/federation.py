@@ -94,6 +94,11 @@ class Federation:
         self.history.hub_signals.append(len(self.hub_log.first))
         self.history.noise_sd.append(float(view.scores["n_sd"][0]))
 
+    def close(self) -> None:
+        """Give the hub's database back; what was observed stays."""
+        if self.hub is not None:
+            self.hub.close()
+
     def hub_arrays(self) -> PairArrays:
         """The protocol's cells as rows; their counts are in the hub's scores, so the columns hold zeros."""
         if self.protocol is None:
