@@ -174,8 +174,8 @@ def _forest(federation: Federation) -> Plot:
 def _noise(federation: Federation) -> Plot:
     assert federation.hub_view is not None  # noqa: S101 -- the caller checked it
     scores, arrays = federation.hub_view.scores, federation.hub_arrays()
-    exact_at = _positions(federation.pooled.scores()[0])
-    counts = federation.pooled.scores()[1]["n"]
+    known = federation.pooled.table.arrays()
+    exact_at, counts = _positions(known), known.n
     exact = np.array(
         [
             float(counts[exact_at[pair]]) if pair in exact_at else 0.0

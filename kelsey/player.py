@@ -7,7 +7,7 @@ processes gets the same epochs from each and zips them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from streams.table_change import TableChange
 __all__ = ["PlayedEpoch", "PlayedSite", "Player", "View", "apply_changes"]
 
 _BATCH = 1000
+_FEWEST_REPORTS = 3  # to be scored at all: Evans asks for 3, EMA for 5, and below 3 no gamma IC025 is above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,15 @@ class View:
         The counts; the caller keeps them up to date.
     rules
         Rules by name.
-    minimum_reports
-        Pairs with fewer reports are not scored; no rule may hold below it.
     """
 
     log: SignalLog
     table: CountTable
     rules: Mapping[str, Rule]
-    minimum_reports: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.minimum_reports = 3  # Evans asks for 3, EMA for 5; IC025 > 0 cannot hold below 3 (gamma quantiles)
 
     def observe(self, calendar: EpochCalendar, epoch: int) -> None:
         """Score the counts as they are and note what is an SDR for the first time."""
-        arrays = _at_least(self.table.arrays(), self.minimum_reports)
+        arrays = _at_least(self.table.arrays(), _FEWEST_REPORTS)
         scores = score_all(arrays)
         flags = {name: rule.flags(scores) for name, rule in self.rules.items()}
         self.log.observe(calendar.last_day(epoch), arrays, scores, flags)
