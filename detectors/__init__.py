@@ -2,12 +2,14 @@
 
 from detectors.cell import Cell
 from detectors.chi_square import ChiSquare
+from detectors.closed_form_information_component import ClosedFormInformationComponent
 from detectors.drift import RateChange, ReportingRateDrift
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
 from detectors.measure import IntervalMeasure, Measure
 from detectors.narrative import NarrativeFindings, NarrativeReader
+from detectors.normal_information_component import NormalInformationComponent
 from detectors.pair_arrays import PairArrays
 from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
@@ -19,6 +21,7 @@ from detectors.triage import TriageModel
 __all__ = [
     "Cell",
     "ChiSquare",
+    "ClosedFormInformationComponent",
     "Condition",
     "CountTable",
     "ExactReportingOddsRatio",
@@ -28,6 +31,7 @@ __all__ = [
     "Measure",
     "NarrativeFindings",
     "NarrativeReader",
+    "NormalInformationComponent",
     "PairArrays",
     "ProportionalReportingRatio",
     "RateChange",

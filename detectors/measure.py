@@ -5,7 +5,9 @@ Measure
 │   ├── ProportionalReportingRatio
 │   ├── ReportingOddsRatio
 │   ├── ExactReportingOddsRatio
-│   └── InformationComponent
+│   ├── InformationComponent
+│   ├── ClosedFormInformationComponent
+│   └── NormalInformationComponent
 └── ChiSquare                         a plain number, as it has no interval
 """
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cases import ParameterError
 from detectors.chi_square import ChiSquare
+from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.measure import Measure
 from detectors.pair_arrays import PairArrays
@@ -16,25 +19,46 @@ from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
 from detectors.table import CountTable
 
-__all__ = ["measures", "score_all", "score_pairs"]
+__all__ = ["DEFAULT_MEASURES", "MEASURE_NAMES", "measures", "score_all", "score_pairs"]
+
+DEFAULT_MEASURES = ("prr", "ror", "chi2", "ic")
+"""The measures computed where none are asked for: all that are cheap."""
+
+MEASURE_NAMES = (*DEFAULT_MEASURES, "ror_exact")
+"""Every measure that can be asked for, by its first column."""
 
 
-def measures(*, level: float) -> tuple[Measure, ...]:
-    """The measures that `score_all` computes, in the order of its columns."""
-    return (
+def measures(*, level: float, names: Sequence[str] = DEFAULT_MEASURES) -> tuple[Measure, ...]:
+    """The measures that `score_all` computes, in the order of its columns, which is that of `MEASURE_NAMES`.
+
+    Raises `ParameterError`, naming the nearest, for a name that is none of `MEASURE_NAMES`, and where `names` is empty.
+    """
+    if not names:
+        raise ParameterError("at least one measure must be asked for", hint=f"there are {', '.join(MEASURE_NAMES)}")
+    for name in names:
+        if name not in MEASURE_NAMES:
+            near = get_close_matches(name, MEASURE_NAMES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(MEASURE_NAMES)}"
+            raise ParameterError(f"there is no measure {name!r}", hint=hint)
+    every: tuple[Measure, ...] = (
         ProportionalReportingRatio(level=level),
         ReportingOddsRatio(level=level),
         ChiSquare(),
         InformationComponent(level=level),
+        ExactReportingOddsRatio(level=level),
     )
+    return tuple(measure for measure in every if measure.columns[0] in names)
 
 
-def score_all(arrays: PairArrays, *, level: float = 0.95) -> dict[str, NDArray[Any]]:
-    """Counts and all measures of every row, by column name, in the rows' order.
+def score_all(
+    arrays: PairArrays, *, level: float = 0.95, names: Sequence[str] = DEFAULT_MEASURES
+) -> dict[str, NDArray[Any]]:
+    """Counts and measures of every row, by column name, in the rows' order.
 
-    Columns: n, n_drug, n_reaction, n_total, expected, prr, prr_lower, prr_upper, ror, ror_lower, ror_upper, chi2, ic,
-    ic_lower, ic_upper. `expected` and the ic columns follow the strata where `arrays` was made with
-    ``stratified=True``; the others are crude either way. NaN where the counts do not define a measure.
+    Columns: n, n_drug, n_reaction, n_total, expected, then those of the measures in `names`; by default prr, prr_lower,
+    prr_upper, ror, ror_lower, ror_upper, chi2, ic, ic_lower, ic_upper. `expected` and the ic columns follow the strata
+    where `arrays` was made with ``stratified=True``; the others are crude either way. NaN where the counts do not
+    define a measure. Raises `ParameterError` like `measures`.
     """
     columns: dict[str, NDArray[Any]] = {
         "n": arrays.n,
@@ -43,7 +67,7 @@ def score_all(arrays: PairArrays, *, level: float = 0.95) -> dict[str, NDArray[A
         "n_total": arrays.n_total,
         "expected": arrays.expected,
     }
-    for measure in measures(level=level):
+    for measure in measures(level=level, names=names):
         scores = measure.score_many(arrays).reshape(len(arrays), len(measure.columns))
         columns.update(zip(measure.columns, np.ascontiguousarray(scores.T), strict=True))
     return columns

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from cases import ParameterError
+from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
-from detectors.score import measures, score_all
+from detectors.score import DEFAULT_MEASURES, measures, score_all
 from detectors.table import CountTable
+from kelsey.score_input import InputRows, read_counts, read_rows
+from kelsey.score_output import FORMATS, write_scores
+from kelsey.score_selection import Selection
 
-__all__ = ["ScoreSummary", "score_reports"]
+__all__ = ["ScoreSummary", "count_reports", "score_counts", "score_reports"]
 
 _COLUMNS = ("case_id", "drug", "reaction")
-_FIRST_ROW = 2  # as people count the rows of a file whose first is the header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,54 +47,100 @@ class ScoreSummary:
     flagged: Mapping[str, int]
     variants: Mapping[str, str]
 
-
-def _header(path: Path) -> list[str]:
-    """Column names as they stand in the first row (polars would rename double ones)."""
-    first = pl.read_csv(path, has_header=False, infer_schema=False, n_rows=1)
-    return ["" if name is None else name for name in first.row(0)]
-
-
-def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
-    double = [name for name, count in Counter(header).items() if count > 1]
-    if double:
-        raise ParameterError(f"{path}: the header has {double[0]!r} more than once")
-    for name in wanted:
-        if name not in header:
-            near = get_close_matches(name, header, n=1)
-            raise ParameterError(
-                f"{path}: column {name!r} is missing",
-                hint=f"did you mean {near[0]!r}?" if near else f"the header has {', '.join(map(repr, header))}",
-            )
+    def as_dict(self) -> dict[str, Any]:
+        """The summary under the names that `kelsey score --json` prints."""
+        return {
+            "reports": self.report_count,
+            "pairs": self.pair_count,
+            "drugs": self.drug_count,
+            "reactions": self.reaction_count,
+            "strata": [list(label) for label in self.strata],
+            "rules": dict(self.flagged),
+            "variants": dict(self.variants),
+        }
 
 
-def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """The wanted columns as text, exactly as they stand in the file."""
+def count_reports(
+    path: Path, *, stratify: Sequence[str] = (), selection: Selection | None = None
+) -> tuple[CountTable, InputRows, pl.DataFrame]:
+    """The count table of a file of reports, with the rows read and those chosen; refuses what `score_reports` does."""
+    chosen = selection or Selection()
+    rows = read_rows(path, list(dict.fromkeys([*_COLUMNS, *stratify, *chosen.columns])))
+    if chosen == Selection():
+        frame = rows.frame
+    else:  # what a later message would call the row is not its row in the file: look before
+        for name in _COLUMNS:
+            empty = rows.frame[name].is_null() | (rows.frame[name].str.strip_chars() == "")
+            if empty.all():
+                raise ParameterError(f"{path}: column {name} has no value in any row")
+            rows.refuse(empty, f"column {name} has no value")
+        frame = chosen.apply(rows)
     try:
-        _check_header(path, _header(path), columns)
-        frame = pl.read_csv(path, infer_schema=False, columns=list(columns))
-    except pl.exceptions.NoDataError as error:
-        raise ParameterError(f"{path}: the file is empty", hint=f"a header {','.join(_COLUMNS)} is needed") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ParameterError(f"{path}: cannot be read as UTF-8 CSV: {reason}") from error
-    if frame.is_empty():
-        raise ParameterError(f"{path}: the file holds no report, only a header")
-    return frame
+        table = CountTable.from_reports(
+            frame["case_id"],
+            frame["drug"],
+            frame["reaction"],
+            {name: frame[name] for name in stratify},
+            first_row=rows.first_row,
+        )
+    except ParameterError as error:
+        raise ParameterError(f"{path}: {error.message}", hint=error.hint) from error
+    return table, rows, frame
 
 
-def _write(frame: pl.DataFrame, out: Path) -> None:
-    """Write whole or not at all: under another name first, then renamed."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        if out.suffix == ".csv":
-            frame.write_csv(part)
-        else:
-            frame.write_parquet(part)
-        part.replace(out)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise ParameterError(f"{out}: cannot be written: {error.strerror or type(error).__name__}") from error
+def _form(out: Path, form: str | None) -> str:
+    """The format to write: the one asked for, else that of the file's name."""
+    if form is None and out.suffix.removeprefix(".") in FORMATS:
+        return out.suffix.removeprefix(".")
+    if form is None:
+        raise ParameterError(f"{out}: the name must end in .csv, .parquet or .xlsx", hint="or name the format")
+    if form not in FORMATS:
+        raise ParameterError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
+    return form
+
+
+def _applicable(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Mapping[str, Rule]:
+    """The rules asked for; without any, the presets whose columns are computed."""
+    if rules is not None:
+        return rules
+    presets = load_presets().items()
+    return {name: rule for name, rule in presets if all(each.column in columns for each in rule.conditions)}
+
+
+def _score(
+    arrays: PairArrays,
+    out: Path,
+    *,
+    form: str,
+    level: float,
+    rules: Mapping[str, Rule] | None,
+    names: Sequence[str],
+    report_count: int,
+    strata: tuple[tuple[str, ...], ...] = (),
+) -> ScoreSummary:
+    scores = score_all(arrays, level=level, names=names)
+    flags = {name: rule.flags(scores) for name, rule in _applicable(rules, list(scores)).items()}
+    clash = sorted(set(flags) & {"drug", "reaction", *scores})
+    if clash:
+        raise ParameterError(f"rule {clash[0]} has the name of a column", hint="give it another name")
+    result = pl.DataFrame(
+        {
+            "drug": pl.Series(arrays.drug_names, dtype=pl.String).gather(arrays.drug_index),
+            "reaction": pl.Series(arrays.reaction_names, dtype=pl.String).gather(arrays.reaction_index),
+            **scores,
+            **flags,
+        }
+    )
+    write_scores(result.with_columns(pl.col(pl.Float64).fill_nan(None)), out, form=form, flags=tuple(flags))
+    return ScoreSummary(
+        report_count=report_count,
+        pair_count=len(arrays),
+        drug_count=len(arrays.drug_names),
+        reaction_count=len(arrays.reaction_names),
+        strata=strata,
+        flagged={name: int(flag.sum()) for name, flag in flags.items()},
+        variants={measure.columns[0]: measure.variant for measure in measures(level=level, names=names)},
+    )
 
 
 def score_reports(
@@ -103,18 +150,20 @@ def score_reports(
     stratify: Sequence[str] = (),
     level: float = 0.95,
     rules: Mapping[str, Rule] | None = None,
+    names: Sequence[str] = DEFAULT_MEASURES,
+    selection: Selection | None = None,
+    form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of reports and write one row a pair, sorted by drug, then reaction.
 
     Parameters
     ----------
     path
-        UTF-8 CSV (plain or gzip) with a header that has ``case_id``, ``drug``, ``reaction`` and the columns of
-        `stratify`; one row a pair that the report names. Text is taken as it stands.
+        UTF-8 CSV (plain or gzip) or Parquet with columns ``case_id``, ``drug``, ``reaction`` and those of `stratify`
+        and `selection`; one row a pair that the report names. Text is taken as it stands.
     out
-        File to write, ``.csv`` or ``.parquet``; replaced if it exists. Columns: drug, reaction, those of
-        `detectors.score.score_all`, and one true/false column a rule. A measure that the counts do not define is empty.
-        No number is rounded.
+        File to write; replaced if it exists. Columns: drug, reaction, those of `detectors.score.score_all`, and one
+        true/false column a rule. A measure that the counts do not define is empty. No number is rounded.
     stratify
         Columns that divide the reports. They change `expected`, which becomes the sum over the strata, and with it the
         three ic columns and the rules that read them; PRR, ROR and chi-square stay crude. A missing value is a stratum
@@ -122,48 +171,50 @@ def score_reports(
     level
         Coverage of the intervals, in (0, 1).
     rules
-        Rules by name; the published presets by default.
+        Rules by name; by default the published presets whose columns are computed.
+    names
+        Measures, of `detectors.score.MEASURE_NAMES`.
+    selection
+        Which rows count, and under which names; all by default.
+    form
+        ``csv``, ``parquet`` or ``xlsx``; by default what the name of `out` ends in.
 
     Raises
     ------
     ParameterError
-        Naming file, column and row (the header is row 1): a missing or double column, an empty case id, drug or
-        reaction, a column without any value, a report in two strata, a file that cannot be read or written.
+        Naming file, column and row (the header of a CSV is row 1): a missing or double column, an empty case id, drug
+        or reaction, a column without any value, a report in two strata, a file that cannot be read or written.
+    UnknownTermError
+        A value of `selection`, or a name in its groups, that no report has; the nearest are named.
     """
-    if out.suffix not in (".csv", ".parquet"):
-        raise ParameterError(f"{out}: the name must end in .csv or .parquet")
+    wanted = _form(out, form)
     if len(set(stratify)) < len(stratify) or set(stratify) & set(_COLUMNS):
         raise ParameterError(f"stratify must name further columns, each once, not {', '.join(stratify)}")
-    frame = _read(path, [*_COLUMNS, *stratify])
-    try:
-        table = CountTable.from_reports(
-            frame["case_id"],
-            frame["drug"],
-            frame["reaction"],
-            {name: frame[name] for name in stratify},
-            first_row=_FIRST_ROW,
-        )
-    except ParameterError as error:
-        raise ParameterError(f"{path}: {error.message}", hint=error.hint) from error
-
-    arrays = table.arrays(stratified=bool(stratify))
-    scores = score_all(arrays, level=level)
-    flags = {name: rule.flags(scores) for name, rule in (load_presets() if rules is None else rules).items()}
-    result = pl.DataFrame(
-        {
-            "drug": pl.Series(arrays.drug_names, dtype=pl.String).gather(arrays.drug_index),
-            "reaction": pl.Series(arrays.reaction_names, dtype=pl.String).gather(arrays.reaction_index),
-            **scores,
-            **flags,
-        }
-    )
-    _write(result.with_columns(pl.col(pl.Float64).fill_nan(None)), out)
-    return ScoreSummary(
+    measures(level=level, names=names)  # refused before anything is read
+    table, _, _ = count_reports(path, stratify=stratify, selection=selection)
+    return _score(
+        table.arrays(stratified=bool(stratify)),
+        out,
+        form=wanted,
+        level=level,
+        rules=rules,
+        names=names,
         report_count=table.report_count,
-        pair_count=len(arrays),
-        drug_count=len(arrays.drug_names),
-        reaction_count=len(arrays.reaction_names),
         strata=table.strata if stratify else (),
-        flagged={name: int(flag.sum()) for name, flag in flags.items()},
-        variants={measure.columns[0]: measure.variant for measure in measures(level=level)},
     )
+
+
+def score_counts(
+    path: Path,
+    out: Path,
+    *,
+    level: float = 0.95,
+    rules: Mapping[str, Rule] | None = None,
+    names: Sequence[str] = DEFAULT_MEASURES,
+    form: str | None = None,
+) -> ScoreSummary:
+    """Score every pair of a table of counts (`kelsey.score_input.read_counts`); else like `score_reports`."""
+    wanted = _form(out, form)
+    measures(level=level, names=names)
+    arrays = read_counts(path)
+    return _score(arrays, out, form=wanted, level=level, rules=rules, names=names, report_count=int(arrays.n_total[0]))

@@ -21,6 +21,7 @@ from detectors.information_component import (
     information_component,
     information_component_quantile,
 )
+from detectors.normal_information_component import normal_information_component
 from detectors.proportional_reporting_ratio import proportional_reporting_ratio
 from detectors.reporting_odds_ratio import reporting_odds_ratio
 from tests.detectors.tables import two_by_two
@@ -66,6 +67,20 @@ def test_ic_closed_form_is_another_variant() -> None:
     np.testing.assert_allclose(closed, (0.932885804141463, -0.14429853416533095, 1.6588463268202573), rtol=1e-12)
     assert closed[1] != pytest.approx(information_component(10, 5, level=0.95)[1], abs=0.01)
     assert InformationComponent.variant == "gamma limits"
+
+
+def test_ic_normal_is_the_moments_of_sampled_beta_posteriors() -> None:
+    n, n_drug, n_reaction, n_total = 30, 100, 50, 1000
+    random = np.random.default_rng(11)
+    drug = random.beta(n_drug + 1, n_total - n_drug + 1, 400_000)
+    reaction = random.beta(n_reaction + 1, n_total - n_reaction + 1, 400_000)
+    prior = (n_total + 2) ** 2 / ((n_drug + 1) * (n_reaction + 1))  # the pair independent, given the margins' means
+    pair = random.beta(n + 1, n_total - n + prior - 1, 400_000)
+    sampled = np.log2(pair / (drug * reaction))
+    point, lower, upper = normal_information_component(n, n_drug, n_reaction, n_total, level=0.95)
+    assert point == pytest.approx(sampled.mean(), abs=5 * sampled.std() / 400_000**0.5)
+    assert (upper - lower) / (2 * 1.959963984540054) == pytest.approx(sampled.std(), rel=0.01)
+    assert lower + upper == pytest.approx(2 * point, rel=1e-12)
 
 
 def test_two_by_two_of_25_75_375_9525() -> None:

@@ -159,8 +159,8 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="cannot be read"):
         score_reports(tmp_path / "missing.csv", tmp_path / "scores.csv")
     path = write(tmp_path, REPORTS)
-    with pytest.raises(ParameterError, match=r"must end in \.csv or \.parquet"):
-        score_reports(path, tmp_path / "scores.xlsx")
+    with pytest.raises(ParameterError, match=r"must end in \.csv, \.parquet or \.xlsx"):
+        score_reports(path, tmp_path / "scores.txt")
     with pytest.raises(ParameterError, match="cannot be written"):
         score_reports(path, tmp_path / "no folder" / "scores.csv")
     assert list(tmp_path.iterdir()) == [path]
