@@ -18,6 +18,7 @@ from kelsey.commands.intake import intake
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
 from kelsey.commands.score import score
+from kelsey.commands.sequential import sequential
 from kelsey.commands.site import site
 
 __all__ = ["cli", "main"]
@@ -56,7 +57,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, intake, backtest, score, protocol, site, hub, replay, doctor):
+for command in (demo, intake, backtest, score, sequential, protocol, site, hub, replay, doctor):
     cli.add_command(command)
 
 
