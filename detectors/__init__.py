@@ -4,6 +4,7 @@ from detectors.cell import Cell
 from detectors.chi_square import ChiSquare
 from detectors.closed_form_information_component import ClosedFormInformationComponent
 from detectors.drift import RateChange, ReportingRateDrift
+from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, GammaMixtureFit, fit_gamma_mixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
@@ -24,7 +25,10 @@ __all__ = [
     "ClosedFormInformationComponent",
     "Condition",
     "CountTable",
+    "EmpiricalBayes",
     "ExactReportingOddsRatio",
+    "GammaMixture",
+    "GammaMixtureFit",
     "InformationComponent",
     "Interval",
     "IntervalMeasure",
@@ -39,6 +43,7 @@ __all__ = [
     "ReportingRateDrift",
     "Rule",
     "TriageModel",
+    "fit_gamma_mixture",
     "load_presets",
     "parse_rules",
     "score_all",

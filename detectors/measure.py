@@ -7,7 +7,8 @@ Measure
 │   ├── ExactReportingOddsRatio
 │   ├── InformationComponent
 │   ├── ClosedFormInformationComponent
-│   └── NormalInformationComponent
+│   ├── NormalInformationComponent
+│   └── EmpiricalBayes
 └── ChiSquare                         a plain number, as it has no interval
 """
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from cases import ParameterError
+from detectors.empirical_bayes import EmpiricalBayes, GammaMixtureFit, fit_gamma_mixture
+from detectors.interval import check_level
 from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
-from detectors.score import DEFAULT_MEASURES, measures, score_all
+from detectors.score import DEFAULT_MEASURES, check_names, measures, score_all
 from detectors.table import CountTable
 from kelsey.score_input import InputRows, read_counts, read_rows
 from kelsey.score_output import FORMATS, write_scores
@@ -37,6 +40,10 @@ class ScoreSummary:
         Pairs that each rule flags, by its name.
     variants
         Which published variant each measure is, by its column.
+    fit
+        The prior of EBGM, fitted to this very table, and how well; missing where none was fitted.
+    fit_status
+        ``converged``; ``not asked for``; or why no prior fits, which leaves the ebgm columns empty.
     """
 
     report_count: int
@@ -46,6 +53,8 @@ class ScoreSummary:
     strata: tuple[tuple[str, ...], ...]
     flagged: Mapping[str, int]
     variants: Mapping[str, str]
+    fit: GammaMixtureFit | None
+    fit_status: str
 
     def as_dict(self) -> dict[str, Any]:
         """The summary under the names that `kelsey score --json` prints."""
@@ -57,6 +66,12 @@ class ScoreSummary:
             "strata": [list(label) for label in self.strata],
             "rules": dict(self.flagged),
             "variants": dict(self.variants),
+            "prior": None if self.fit is None else self.fit.prior.snapshot(),
+            "prior_status": self.fit_status,
+            "negative_log_likelihood": None if self.fit is None else self.fit.negative_log_likelihood,
+            "gradient_norm": None if self.fit is None else self.fit.gradient_norm,
+            "starts": None if self.fit is None else self.fit.starts,
+            "starts_agreeing": None if self.fit is None else self.fit.starts_agreeing,
         }
 
 
@@ -107,6 +122,18 @@ def _applicable(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Map
     return {name: rule for name, rule in presets if all(each.column in columns for each in rule.conditions)}
 
 
+def _fit(arrays: PairArrays, names: Sequence[str] | None) -> tuple[GammaMixtureFit | None, str]:
+    """The prior of EBGM and a word on it; raises `ParameterError` where EBGM was asked for and no prior fits."""
+    if names is not None and "ebgm" not in names:
+        return None, "not asked for"
+    try:
+        return fit_gamma_mixture(arrays.n, arrays.expected), "converged"
+    except ParameterError as error:
+        if names is not None:
+            raise
+        return None, error.message
+
+
 def _score(
     arrays: PairArrays,
     out: Path,
@@ -114,12 +141,18 @@ def _score(
     form: str,
     level: float,
     rules: Mapping[str, Rule] | None,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     report_count: int,
     strata: tuple[tuple[str, ...], ...] = (),
 ) -> ScoreSummary:
-    scores = score_all(arrays, level=level, names=names)
+    fit, fit_status = _fit(arrays, names)
+    prior = None if fit is None else fit.prior
+    if names is None:
+        names = (*DEFAULT_MEASURES, "ebgm") if fit else DEFAULT_MEASURES
+    scores = score_all(arrays, level=level, names=names, prior=prior)
     flags = {name: rule.flags(scores) for name, rule in _applicable(rules, list(scores)).items()}
+    if fit is None and fit_status != "not asked for":
+        scores |= {column: np.full(len(arrays), np.nan) for column in EmpiricalBayes.columns}
     clash = sorted(set(flags) & {"drug", "reaction", *scores})
     if clash:
         raise ParameterError(f"rule {clash[0]} has the name of a column", hint="give it another name")
@@ -139,7 +172,9 @@ def _score(
         reaction_count=len(arrays.reaction_names),
         strata=strata,
         flagged={name: int(flag.sum()) for name, flag in flags.items()},
-        variants={measure.columns[0]: measure.variant for measure in measures(level=level, names=names)},
+        variants={each.columns[0]: each.variant for each in measures(level=level, names=names, prior=prior)},
+        fit=fit,
+        fit_status=fit_status,
     )
 
 
@@ -150,7 +185,7 @@ def score_reports(
     stratify: Sequence[str] = (),
     level: float = 0.95,
     rules: Mapping[str, Rule] | None = None,
-    names: Sequence[str] = DEFAULT_MEASURES,
+    names: Sequence[str] | None = None,
     selection: Selection | None = None,
     form: str | None = None,
 ) -> ScoreSummary:
@@ -166,14 +201,15 @@ def score_reports(
         true/false column a rule. A measure that the counts do not define is empty. No number is rounded.
     stratify
         Columns that divide the reports. They change `expected`, which becomes the sum over the strata, and with it the
-        three ic columns and the rules that read them; PRR, ROR and chi-square stay crude. A missing value is a stratum
-        of its own, ``unknown``.
+        three ic columns, the ebgm columns and the rules that read them; PRR, ROR and chi-square stay crude. A missing
+        value is a stratum of its own, ``unknown``.
     level
         Coverage of the intervals, in (0, 1).
     rules
         Rules by name; by default the published presets whose columns are computed.
     names
-        Measures, of `detectors.score.MEASURE_NAMES`.
+        Measures, of `detectors.score.MEASURE_NAMES`; by default the cheap ones and EBGM, whose columns stay empty where
+        no prior fits the table.
     selection
         Which rows count, and under which names; all by default.
     form
@@ -190,7 +226,8 @@ def score_reports(
     wanted = _form(out, form)
     if len(set(stratify)) < len(stratify) or set(stratify) & set(_COLUMNS):
         raise ParameterError(f"stratify must name further columns, each once, not {', '.join(stratify)}")
-    measures(level=level, names=names)  # refused before anything is read
+    check_level(level)  # refused before anything is read
+    check_names(DEFAULT_MEASURES if names is None else names)
     table, _, _ = count_reports(path, stratify=stratify, selection=selection)
     return _score(
         table.arrays(stratified=bool(stratify)),
@@ -210,11 +247,12 @@ def score_counts(
     *,
     level: float = 0.95,
     rules: Mapping[str, Rule] | None = None,
-    names: Sequence[str] = DEFAULT_MEASURES,
+    names: Sequence[str] | None = None,
     form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of counts (`kelsey.score_input.read_counts`); else like `score_reports`."""
     wanted = _form(out, form)
-    measures(level=level, names=names)
+    check_level(level)
+    check_names(DEFAULT_MEASURES if names is None else names)
     arrays = read_counts(path)
     return _score(arrays, out, form=wanted, level=level, rules=rules, names=names, report_count=int(arrays.n_total[0]))

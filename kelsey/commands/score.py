@@ -26,7 +26,7 @@ Examples:
 @click.option("--counts", type=EXISTING_FILE, metavar="FILE", help="Instead: drug,reaction,count, margins by sum.")
 @click.option("--out", type=OUTPUT_FILE, required=True, metavar="FILE", help="One row a pair; .csv, .parquet, .xlsx.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet", "xlsx"]), help="Whatever the name ends in.")
-@click.option("--measures", "names", metavar="LIST", help="Comma-separated, e.g. prr,ror,chi2,ic,ror_exact.")
+@click.option("--measures", "names", metavar="LIST", help="Comma-separated, e.g. prr,ror,chi2,ic,ebgm,ror_exact.")
 @click.option("--rule", "rules", multiple=True, metavar="NAME|FILE.toml", help="Column of what it flags; repeatable.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Coverage of the intervals.")
 @click.option("--stratify", multiple=True, metavar="COL", help="Stratify the expected count; repeat for several.")
@@ -41,18 +41,17 @@ def score(
     level: float, stratify: tuple[str, ...], subset: tuple[str, ...], since: datetime | None, until: datetime | None,
     date_column: str, groups: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Score every drug-reaction pair of a table: PRR, ROR, chi-square and IC with intervals.
+    """Score every drug-reaction pair of a table: PRR, ROR, chi-square, IC and EBGM with intervals.
 
     The counting unit is the distinct report (case_id): a pair named twice in a report counts once.
     """
-    from detectors.score import DEFAULT_MEASURES
     from kelsey.score import score_counts, score_reports
     from kelsey.score_rules import chosen_rules
     from kelsey.score_selection import Selection, parse_subset
 
     if (reports is None) == (counts is None):
         raise click.UsageError("give either --reports or --counts")
-    measures = DEFAULT_MEASURES if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
+    measures = None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
     chosen = chosen_rules(rules) if rules else None
     if counts is not None:
         if stratify or subset or since or until or groups:

@@ -50,8 +50,12 @@ def test_scores_of_a_table_of_reports(tmp_path: Path, suffix: str) -> None:
     frame = pl.read_csv(out) if suffix == ".csv" else pl.read_parquet(out)
     assert frame.columns == [
         "drug", "reaction", "n", "n_drug", "n_reaction", "n_total", "expected", "prr", "prr_lower", "prr_upper",
-        "ror", "ror_lower", "ror_upper", "chi2", "ic", "ic_lower", "ic_upper", "evans", "ema", "umc",
+        "ror", "ror_lower", "ror_upper", "chi2", "ic", "ic_lower", "ic_upper", "ebgm", "eb05", "eb95",
+        "evans", "ema", "umc",
     ]  # fmt: skip
+    assert frame["ebgm"].is_null().all()  # four pairs have no prior
+    assert summary.fit is None
+    assert "at least 10 pairs" in summary.fit_status
     assert frame.select("drug", "reaction", "n", "n_drug", "n_reaction", "n_total").rows() == [
         ("aspirin", "haemorrhage", 1, 3, 3, 5),
         ("aspirin", "nausea", 1, 3, 1, 5),
