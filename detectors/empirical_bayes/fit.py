@@ -1,17 +1,22 @@
-"""Fit of the gamma mixture prior by maximum likelihood: several starts on squashed data, polished on all of it."""
+"""Fit of the gamma mixture prior by maximum likelihood: several starts on squashed data, polished on all of it.
+
+Why so, and what the numbers below are: docs/adr/0007-shrinker-fit.md.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from cases import ParameterError
 from detectors.empirical_bayes._likelihood import Likelihood
+from detectors.empirical_bayes._newton import Minimum, minimise
+from detectors.empirical_bayes._squash import squashed
 from detectors.empirical_bayes.gamma_mixture import GammaMixture
 
 __all__ = ["STARTS", "GammaMixtureFit", "fit_gamma_mixture"]
@@ -19,8 +24,10 @@ __all__ = ["STARTS", "GammaMixtureFit", "fit_gamma_mixture"]
 _Floats = NDArray[np.float64]
 _GRADIENT_TOLERANCE = 1e-3
 _AGREEMENT = 1e-2
-_BOUND = 14.0  # of the logarithms: 1e-6 to 1e6
-_BINS = 200
+_CURVATURE = 1e-3  # least second derivative: below it a logarithm has a standard error above 30
+_LOW = np.array([-14.0, -14.0, -14.0, -14.0, -14.0])
+_HIGH = np.array([np.log(1e4), 14.0, np.log(1e4), 14.0, 14.0])
+_SHAPES = np.array([True, False, True, False, False])
 
 STARTS = (
     GammaMixture(alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, p=1 / 3),
@@ -41,7 +48,8 @@ class GammaMixtureFit:
     negative_log_likelihood: float
     """Of all the data, not the squashed."""
     gradient_norm: float
-    """Largest absolute derivative by the logarithms of the shapes and rates and the logit of the weight."""
+    """Largest absolute derivative by the logarithms of the shapes and rates and the logit of the weight; not by a shape
+    that is at its bound."""
     starts: int
     """From how many points the search began."""
     starts_agreeing: int
@@ -50,6 +58,16 @@ class GammaMixtureFit:
     """How many pairs the prior was fitted on."""
     truncation: int
     """Least count that could be observed, 0 for a whole table."""
+    is_shape_at_bound: bool
+    """Whether a shape is at its bound of 10,000: the ratios of its component do not measurably vary."""
+
+    def refit(self, n: ArrayLike, expected: ArrayLike, *, weight: ArrayLike | None = None) -> GammaMixtureFit:
+        """Fit the prior to newer data of the same kind, from this optimum alone: a warm start.
+
+        As one start cannot see a better optimum elsewhere, fit anew by `fit_gamma_mixture` now and then. Raises
+        `ParameterError` like it.
+        """
+        return fit_gamma_mixture(n, expected, weight=weight, truncation=self.truncation, starts=[self.prior])
 
 
 def _coordinates(prior: GammaMixture) -> _Floats:
@@ -62,65 +80,33 @@ def _prior(x: _Floats) -> GammaMixture:
     return GammaMixture(alpha1=a1, beta1=b1, alpha2=a2, beta2=b2, p=float(expit(x[4])))
 
 
-def _squashed(n: _Floats, expected: _Floats, weight: _Floats) -> tuple[_Floats, _Floats, _Floats]:
-    """Rows of one count and nearby expected counts as one, at their mean: at most 200 rows a count."""
-    order = np.lexsort((expected, n))
-    n, expected, weight = n[order], expected[order], weight[order]
-    first = np.concatenate([[True], n[1:] != n[:-1]])
-    group = np.cumsum(first) - 1
-    size = np.bincount(group)
-    rank = np.arange(len(n)) - np.flatnonzero(first)[group]
-    key = group * _BINS + np.where(size[group] > _BINS, rank * _BINS // size[group], rank)
-    _, place = np.unique(key, return_inverse=True)
-    total = np.bincount(place, weight)
-    mean_n, mean_expected = np.bincount(place, weight * n) / total, np.bincount(place, weight * expected) / total
-    return np.rint(mean_n), mean_expected, np.asarray(total, dtype=np.float64)
+def _search(likelihood: Likelihood, x: _Floats, *, curvature: Likelihood | None = None) -> Minimum:
+    """Best point from one start; with `curvature`, the last polish."""
+    tolerance = _GRADIENT_TOLERANCE if curvature is None else _GRADIENT_TOLERANCE / 10
+    return minimise(likelihood, x, low=_LOW, high=_HIGH, tolerance=tolerance, curvature=curvature)
 
 
-def _search(likelihood: Likelihood, x: _Floats) -> tuple[float, _Floats]:
-    """Best point from one start."""
-    found = minimize(
-        likelihood, x, jac=True, method="L-BFGS-B", bounds=[(-_BOUND, _BOUND)] * 5, options={"maxiter": 500}
-    )
-    return float(found.fun), np.asarray(found.x)
+def _is_converged(found: Minimum) -> bool:
+    """Whether two components are determined: a true minimum, at no bound but that of a shape."""
+    at_other_bound = found.at_bound & ~_SHAPES
+    return found.gradient_norm <= _GRADIENT_TOLERANCE and found.curvature >= _CURVATURE and not at_other_bound.any()
 
 
 def _expectation_maximisation(likelihood: Likelihood, x: _Floats, *, rounds: int = 30) -> _Floats:
     """A better point by expectation-maximisation: slow near the optimum, and steady where the search is not."""
-    bounds = [(-_BOUND, _BOUND)] * 2
     for _ in range(rounds):
         first, second = likelihood.components(x)
         share = expit(first - second + x[4])
         parts = [
-            minimize(likelihood.single, start, args=(owner,), jac=True, method="L-BFGS-B", bounds=bounds).x
-            for start, owner in ((x[:2], share), (x[2:4], 1 - share))
-        ]
+            minimise(
+                partial(likelihood.single, share=owner), x[part], low=_LOW[part], high=_HIGH[part],
+                tolerance=_GRADIENT_TOLERANCE,
+            ).place
+            for part, owner in ((slice(0, 2), share), (slice(2, 4), 1 - share))
+        ]  # fmt: skip
         mean = float(np.average(share, weights=likelihood.weight))
         x = np.concatenate([*parts, [logit(min(max(mean, 1e-6), 1 - 1e-6))]])
     return x
-
-
-def _polish(likelihood: Likelihood, curvature: Likelihood, x: _Floats) -> tuple[float, _Floats, float]:
-    """Newton steps on all data with the curvature of the squashed; value, point and gradient norm."""
-    value, gradient = likelihood(x)
-    hessian = curvature.hessian(x)
-    for _ in range(30):
-        norm = float(np.abs(gradient).max())
-        if norm <= _GRADIENT_TOLERANCE / 10:
-            break
-        values, vectors = np.linalg.eigh(hessian)
-        step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-6))
-        step *= min(1.0, 1.0 / max(float(np.abs(step).max()), 1e-300))
-        scale = 1.0
-        while scale > 1e-6:
-            new_value, new_gradient = likelihood(x - scale * step)
-            if new_value <= value + 1e-12 * abs(value):
-                break
-            scale /= 2
-        else:
-            break
-        x, value, gradient = x - scale * step, new_value, new_gradient
-    return value, x, float(np.abs(gradient).max())
 
 
 def fit_gamma_mixture(
@@ -167,24 +153,26 @@ def fit_gamma_mixture(
     if not len(counts) >= 10:
         raise ParameterError(f"a prior needs at least 10 pairs, not {len(counts)}")
     whole = Likelihood(counts, means, weights, truncation=truncation)
-    small = Likelihood(*_squashed(counts, means, weights), truncation=truncation)
+    small = Likelihood(*squashed(counts, means, weights), truncation=truncation)
     found = [_search(small, _coordinates(start)) for start in starts]
-    best_value, best = min(found, key=lambda item: item[0])
-    value, x, norm = _polish(whole, small, best)
-    if not norm <= _GRADIENT_TOLERANCE:
-        best_value, best = _search(small, _expectation_maximisation(small, best))
-        value, x, norm = _polish(whole, small, best)
-    if not (norm <= _GRADIENT_TOLERANCE and np.abs(x).max() < _BOUND):
+    best = min(found, key=lambda each: each.value)
+    end = _search(whole, best.place, curvature=small)
+    if not _is_converged(end):
+        best = _search(small, _expectation_maximisation(small, best.place))
+        end = _search(whole, best.place, curvature=small)
+    if not _is_converged(end):
         raise ParameterError(
-            f"no prior of two components fits these {len(counts)} pairs: the gradient is {norm:.3g} at the best point",
+            f"no prior of two components fits these {len(counts)} pairs: the best point has a gradient of "
+            f"{end.gradient_norm:.3g} and a least curvature of {end.curvature:.3g}",
             hint="too few pairs, or none that stand out; use the information component, or a prior from other data",
         )
     return GammaMixtureFit(
-        prior=_prior(x).ordered(),
-        negative_log_likelihood=value,
-        gradient_norm=norm,
+        prior=_prior(end.place).ordered(),
+        negative_log_likelihood=end.value,
+        gradient_norm=end.gradient_norm,
         starts=len(found),
-        starts_agreeing=sum(item[0] <= best_value + _AGREEMENT for item in found),
+        starts_agreeing=sum(each.value <= best.value + _AGREEMENT for each in found),
         pairs=len(counts),
         truncation=truncation,
+        is_shape_at_bound=bool(end.at_bound.any()),
     )

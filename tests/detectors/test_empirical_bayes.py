@@ -96,15 +96,48 @@ def test_a_fit_is_converged_and_no_start_does_better(simulated: tuple[np.ndarray
     assert fit.gradient_norm <= 1e-3
     assert fit.starts_agreeing >= 2
     assert fit.negative_log_likelihood <= fit_gamma_mixture(*simulated, starts=others).negative_log_likelihood + 1e-3
-    warm = fit_gamma_mixture(*simulated, starts=[fit.prior])
+    warm = fit.refit(*simulated)
+    assert (warm.starts, warm.pairs, warm.truncation) == (1, fit.pairs, fit.truncation)
     assert warm.negative_log_likelihood == pytest.approx(fit.negative_log_likelihood, abs=1e-6)
     means = fit.prior.alpha1 / fit.prior.beta1, fit.prior.alpha2 / fit.prior.beta2
     assert means[0] < means[1]
 
 
-def test_a_table_that_determines_no_mixture_is_an_error() -> None:
+@pytest.mark.parametrize("kind", ["one value", "one report each", "all independent", "far too rare"])
+def test_a_table_that_determines_no_mixture_is_an_error(kind: str) -> None:
+    random = np.random.default_rng(2)
+    expected = np.exp(random.normal(0, 1, 3000))
+    n, e = {
+        "one value": (np.full(40, 5), np.full(40, 5.0)),
+        "one report each": (np.ones(3000), expected),
+        "all independent": (random.poisson(expected), expected),
+        "far too rare": (np.ones(3000), 1e-6 * expected),
+    }[kind]
     with pytest.raises(ParameterError, match="no prior of two components"):
-        fit_gamma_mixture(np.full(40, 5), np.full(40, 5.0))
+        fit_gamma_mixture(n[n > 0], e[n > 0])
+
+
+def test_a_background_without_variation_ends_at_the_bound_of_its_shape() -> None:
+    random = np.random.default_rng(0)
+    expected = np.exp(random.normal(0, 1, 8000))
+    n = random.poisson(expected * np.where(random.random(8000) < 0.1, random.gamma(2, 4, 8000), 0.8))
+    fit = fit_gamma_mixture(n[n > 0], expected[n > 0])
+    assert fit.is_shape_at_bound
+    assert fit.prior.alpha1 == pytest.approx(1e4)
+    assert fit.prior.alpha1 / fit.prior.beta1 == pytest.approx(0.8, abs=0.05)
+    assert fit.prior.p == pytest.approx(0.9, abs=0.04)
+
+
+def test_counts_in_the_millions_still_converge() -> None:
+    """Rounding of the likelihood is then larger than what its last steps gain."""
+    random = np.random.default_rng(0)
+    expected = 1e6 * np.exp(random.normal(0, 1, 4000))
+    n = random.poisson(
+        expected * np.where(random.random(4000) < 0.2, random.gamma(2, 4, 4000), random.gamma(4, 0.2, 4000))
+    )
+    fit = fit_gamma_mixture(n, expected)
+    assert fit.gradient_norm <= 1e-3
+    assert fit.prior.alpha1 == pytest.approx(4, abs=0.5)
 
 
 def test_rows_that_are_no_counts_are_named() -> None:
