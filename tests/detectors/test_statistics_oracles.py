@@ -110,7 +110,9 @@ def test_diana_comparison_of_100_50_3_20000() -> None:
     median = information_component_quantile(3, table.pair(*pair).expected, probability=0.5)
     assert (round(float(median), 2), round(ic.lower, 2), round(ic.upper, 2)) == (2.08, 0.17, 3.42)
     cell = table.pair(*pair)
-    assert cell.n / cell.expected == 12  # the relative reporting ratio
+    ratio = cell.n / cell.expected  # the relative reporting ratio
+    spread = np.exp(1.959963984540054 * np.sqrt(1 / 3 - 1 / 100 + 1 / 50 - 1 / 20000))
+    assert (ratio, round(ratio / spread, 2), round(ratio * spread, 2)) == (12, 3.81, 37.84)
 
 
 # openEBGM's processRaw on 18 reports of one pair each: n, E, n/E, PRR (None: infinite, as c = 0)
