@@ -80,11 +80,7 @@ def numbers(shared_data: Path) -> list[tuple[str, float]]:
 def literals(file: str) -> set[float]:
     """Magnitudes of all numbers that a test file writes out."""
     nodes = ast.walk(ast.parse((HERE / file).read_text(encoding="utf-8")))
-    return {abs(float(node.value)) for node in nodes if isinstance(node, ast.Constant) and _is_number(node.value)}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return {abs(node.value) for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int | float)}
 
 
 def test_every_number_stands_in_its_test(numbers: list[tuple[str, float]]) -> None:
