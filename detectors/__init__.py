@@ -14,12 +14,16 @@ from detectors.normal_information_component import NormalInformationComponent
 from detectors.pair_arrays import PairArrays
 from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
-from detectors.rules import Condition, Rule, load_presets, parse_rules
+from detectors.rule_columns import RULE_COLUMNS
+from detectors.rule_explanation import RuleExplanation
+from detectors.rules import STANDARD_RULES, Condition, Rule, load_presets, parse_rules
 from detectors.score import score_all, score_pairs
 from detectors.table import CountTable
 from detectors.triage import TriageModel
 
 __all__ = [
+    "RULE_COLUMNS",
+    "STANDARD_RULES",
     "Cell",
     "ChiSquare",
     "ClosedFormInformationComponent",
@@ -42,6 +46,7 @@ __all__ = [
     "ReportingOddsRatio",
     "ReportingRateDrift",
     "Rule",
+    "RuleExplanation",
     "TriageModel",
     "fit_gamma_mixture",
     "load_presets",

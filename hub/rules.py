@@ -22,14 +22,24 @@ SCORE_RULE = "noise-aware-z"
 _PREFIX = "noise-aware-"
 
 # What a published rule's column becomes. A chi-square of one degree of freedom is the square of a normal score.
-_BOUND_OF = {"n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower"}
+_NOISY_OF = {
+    "n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower", "chi2": "z_tail",
+    "prr_lower": "prr_lower", "ror_lower": "ror_lower", "ic_lower": "ic_lower",
+}  # fmt: skip
+_NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower"}
 
 
 def load_noise_aware_rules() -> dict[str, Rule]:
-    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset."""
-    rules = parse_rules(files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8"))
+    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset.
+
+    But for presets on EBGM: no prior is fitted to noisy counts.
+    """
+    text = files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8")
+    rules = parse_rules(text, columns=_NOISY_COLUMNS)
     floor = rules[SCORE_RULE].conditions
     for preset in load_presets().values():
+        if not all(condition.column in _NOISY_OF for condition in preset.conditions):
+            continue
         rules[_PREFIX + preset.name] = msgspec.structs.replace(
             preset,
             name=_PREFIX + preset.name,
@@ -63,4 +73,4 @@ def _on_lower_bound(condition: Condition) -> Condition:
             at_least=None if condition.at_least is None else math.sqrt(condition.at_least),
             above=None if condition.above is None else math.sqrt(condition.above),
         )
-    return msgspec.structs.replace(condition, column=_BOUND_OF.get(condition.column, condition.column))
+    return msgspec.structs.replace(condition, column=_NOISY_OF[condition.column])

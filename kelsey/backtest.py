@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import ParameterError, RawRecord, Vocabulary
 from connectors.vaers import VaersSource
-from detectors.rules import Rule, load_presets
+from detectors.rules import STANDARD_RULES, Rule, load_presets
 from kelsey.backtest_output import BacktestSummary, write_outputs
 from kelsey.calendars import calendar_for
 from kelsey.console import Advance, progress
@@ -92,7 +92,7 @@ def run_backtest(settings: BacktestSettings) -> BacktestSummary:
     active = survey(settings.history) if settings.history else held
     calendar = calendar_for(settings.epoch_unit, held.first_day, held.last_day)
     protocol = _protocol(settings, calendar, held, active)
-    rules = load_presets()
+    rules = load_presets(STANDARD_RULES)
     specs = [_SiteSpec(f"site-{number + 1}", os.urandom(32), os.urandom(32)) for number in range(settings.site_count)]
     keys = {spec.name: Ed25519PrivateKey.from_private_bytes(spec.signing_key).public_key() for spec in specs}
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def _protocol(
         calendar=calendar,
         epsilon=settings.epsilon,
         delta=settings.delta,
-        rules=("noise-aware-z", *load_presets()),
+        rules=("noise-aware-z", *STANDARD_RULES),
     )
 
 

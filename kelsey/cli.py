@@ -17,6 +17,7 @@ from kelsey.commands.hub import hub
 from kelsey.commands.intake import intake
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
+from kelsey.commands.rules import rules
 from kelsey.commands.score import score
 from kelsey.commands.sequential import sequential
 from kelsey.commands.site import site
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, intake, backtest, score, sequential, protocol, site, hub, replay, doctor):
+for command in (demo, intake, backtest, score, rules, sequential, protocol, site, hub, replay, doctor):
     cli.add_command(command)
 
 

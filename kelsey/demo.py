@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cases import RawRecord, TermKind
 from connectors import default_vocabulary
 from connectors.generator import GeneratorSource, HospitalGenerator, PlantedPair
-from detectors.rules import load_presets
+from detectors.rules import STANDARD_RULES, load_presets
 from kelsey.backtest_output import privacy_document, write_signals
 from kelsey.calendars import calendar_for
 from kelsey.console import progress, table
@@ -80,7 +80,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     generator = HospitalGenerator(seed=seed)
     protocol = _protocol(generator)
     keys = {hospital.name: Ed25519PrivateKey.generate() for hospital in generator.hospitals}
-    rules = load_presets()
+    rules = load_presets(STANDARD_RULES)
     sites = {
         name: EmbeddedSite(
             site_id=name,
@@ -150,7 +150,7 @@ def _protocol(generator: HospitalGenerator) -> SurveillanceProtocol:
         calendar=calendar_for("week", generator.start, generator.end),
         epsilon=EPSILON,
         delta=DELTA,
-        rules=("noise-aware-z", *load_presets()),
+        rules=("noise-aware-z", *STANDARD_RULES),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from cases import ConfigurationError
-from detectors.rules import load_presets
+from detectors.rules import STANDARD_RULES, load_presets
 from detectors.score import score_all
 from detectors.table import CountTable
 from streams.casebook import Casebook
@@ -66,7 +66,7 @@ def pairs_frame(table: CountTable) -> pl.DataFrame:
     """Names, counts, every measure, and one column a rule; sorted by drug, then reaction."""
     arrays = table.arrays()
     scores = score_all(arrays)
-    flags = {name: rule.flags(scores) for name, rule in load_presets().items()}
+    flags = {name: rule.flags(scores) for name, rule in load_presets(STANDARD_RULES).items()}
     return pl.DataFrame(
         {
             "drug": arrays.drug,

@@ -92,7 +92,10 @@ def test_planted_signals_are_found() -> None:
 
 def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
     rules = load_noise_aware_rules()
-    assert set(rules) == {SCORE_RULE, "noise-aware-evans", "noise-aware-ema", "noise-aware-umc"}
+    assert set(rules) == {
+        SCORE_RULE,
+        *(f"noise-aware-{name}" for name in ("evans", "ema", "evdas", "evdas_monitored", "umc")),
+    }
     floor = rules[SCORE_RULE].conditions
     assert Condition(column="z_tail", at_least=4.1) in floor
     for name in set(rules) - {SCORE_RULE}:

@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from cases import ConfigurationError
-from detectors.rules import load_presets
+from detectors.rules import STANDARD_RULES, load_presets
 from detectors.score import score_all
 from detectors.table import CountTable
 from kelsey.calendars import calendar_for
@@ -30,7 +30,7 @@ DAYS = [date(2026, 1, 31), date(2026, 2, 28)]
 def observe(log: SignalLog, counts: CountTable, day: date) -> None:
     arrays = counts.arrays()
     scores = score_all(arrays)
-    log.observe(day, arrays, scores, {name: rule.flags(scores) for name, rule in load_presets().items()})
+    log.observe(day, arrays, scores, {name: rule.flags(scores) for name, rule in load_presets(STANDARD_RULES).items()})
 
 
 def test_a_signal_keeps_its_first_day_and_gets_its_last_values() -> None:

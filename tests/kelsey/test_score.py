@@ -51,7 +51,7 @@ def test_scores_of_a_table_of_reports(tmp_path: Path, suffix: str) -> None:
     assert frame.columns == [
         "drug", "reaction", "n", "n_drug", "n_reaction", "n_total", "expected", "prr", "prr_lower", "prr_upper",
         "ror", "ror_lower", "ror_upper", "chi2", "ic", "ic_lower", "ic_upper", "ebgm", "eb05", "eb95",
-        "evans", "ema", "umc",
+        "evans", "ema", "evdas", "evdas_monitored", "umc",
     ]  # fmt: skip
     assert frame["ebgm"].is_null().all()  # four pairs have no prior
     assert summary.fit is None
@@ -68,7 +68,9 @@ def test_scores_of_a_table_of_reports(tmp_path: Path, suffix: str) -> None:
         assert frame[name].to_list() == column.tolist(), name  # every digit
     assert frame.schema["evans"] == pl.Boolean
     assert (summary.report_count, summary.pair_count, summary.drug_count, summary.reaction_count) == (5, 4, 2, 3)
-    assert summary.flagged == {name: int(frame[name].sum()) for name in ("evans", "ema", "umc")}
+    assert summary.flagged == {
+        name: int(frame[name].sum()) for name in ("evans", "ema", "evdas", "evdas_monitored", "umc")
+    }
     assert summary.variants["ic"] == "gamma limits"
     assert summary.strata == ()
 
