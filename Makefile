@@ -66,6 +66,10 @@ format: $(DEVELOPMENT) ## let ruff mend and format the code
 bench: $(DEVELOPMENT) ## measure everything beside its peer (ARGS="--record" writes benchmarks/RESULTS.md)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: validity
+validity: $(DEVELOPMENT) ## false alarms, known reactions, reference sets (ARGS="--record" writes benchmarks/VALIDITY.md)
+	@$(BIN)/python -m benchmarks.validity $(ARGS)
+
 .PHONY: services
 services: ## install the real services of the tests: Kafka, FHIR server, PostgreSQL, Prometheus, podman, Chromium
 	@"$(or $(PYTHON),python3)" tests/services/install.py $(ARGS)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.shared_data import data_folder
 from benchmarks.table import Row
 from cases import Assertion, DrugRole, TermKind, Vocabulary
 from detectors import NarrativeReader
@@ -66,7 +67,7 @@ class Score:
 
 def run() -> list[Row]:
     """Print precision and recall of every system; give a row for each comparison."""
-    folder = _data_folder() / "ade_text"
+    folder = data_folder("ade_text")
     train, test = _ade_corpus(folder / "ade_corpus_v2")
     systems = _systems({name for sentence in train for name in sentence.names})
     rows = [_speed_row(systems, test)]
@@ -212,11 +213,6 @@ def _negation_row(path: Path) -> Row:
 
 
 # --- data -------------------------------------------------------------------------------------------------------
-
-
-def _data_folder() -> Path:
-    root = Path(os.environ.get("KELSEY_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared"))
-    return root / "data" if (root / "data").is_dir() else root
 
 
 def _name(text: str) -> str:

@@ -7,13 +7,12 @@ command, the interpreter's start included.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
+from benchmarks.shared_data import data_folder
 from benchmarks.table import Row
 
 __all__ = ["run"]
@@ -35,11 +34,8 @@ print(json.dumps({"reports": json.loads(result.stdout)["ingest"]["read"], "peak_
 
 def run() -> list[Row]:
     """Reports a second, and peak resident memory. Raises `FileNotFoundError` where the VAERS years are not there."""
-    shared = Path(os.environ.get("KELSEY_SHARED_DATA", Path(__file__).parents[2] / "shared"))
-    folder = next((root for root in (shared / "data", shared) if (root / "vaers").is_dir()), None)
-    if folder is None:
-        raise FileNotFoundError(f"no VAERS years in {shared}; set KELSEY_SHARED_DATA to the folder that holds vaers/")
-    files = [str(folder / "vaers" / f"{year}VAERSData.zip") for year in YEARS]
+    folder = data_folder("vaers")
+    files = [str(folder / f"{year}VAERSData.zip") for year in YEARS]
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
         child = subprocess.run([sys.executable, "-c", _CHILD, out, *files], check=True, capture_output=True, text=True)

@@ -1,0 +1,80 @@
+"""The studies of validity compute what they say they compute."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from benchmarks.validity.auc import auc
+from benchmarks.validity.known_associations import Association, first_found, load_associations
+from benchmarks.validity.null_replays import max_sprt_under_null, null_pairs
+from connectors.vaers_archive import ArchivedReport
+from connectors.vaers_reader import VaersReport
+
+
+def test_area_is_the_share_of_pairs_in_order() -> None:
+    random = np.random.default_rng(1)
+    score, is_positive = random.integers(0, 6, 60).astype(float), random.random(60) < 0.4
+    above = [
+        (positive > negative) + (positive == negative) / 2
+        for positive in score[is_positive]
+        for negative in score[~is_positive]
+    ]
+    area, lower, upper = auc(score, is_positive)
+    assert area == pytest.approx(np.mean(above), rel=1e-12)
+    assert 0 < lower < area < upper < 1
+
+
+def test_interval_of_the_area_covers() -> None:
+    random = np.random.default_rng(2)
+    is_positive = np.arange(80) < 30
+    expected = 0.7602499389065233  # P(Z < 1 / sqrt 2), the area of two normals one standard deviation apart
+    limits = [auc(random.normal(size=80) + is_positive, is_positive)[1:] for _ in range(1000)]
+    covered = np.mean([lower < expected < upper for lower, upper in limits])
+    assert 0.93 < covered < 0.97
+
+
+@pytest.mark.parametrize("is_positive", [[True, False, False], [True, True, True]])
+def test_no_area_without_two_of_each(is_positive: list[bool]) -> None:
+    assert np.isnan(auc(np.arange(3.0), np.array(is_positive))).all()
+
+
+def test_a_null_replay_keeps_margins_and_has_no_association() -> None:
+    random = np.random.default_rng(3)
+    drugs = csr_matrix((random.random((400, 5)) < [0.5, 0.3, 0.2, 0.1, 0.4]).astype(np.int64))
+    replays = [null_pairs(drugs, drugs, random, minimum=1.0) for _ in range(300)]
+    first = replays[0]
+    np.testing.assert_array_equal(first.n_drug, np.asarray(drugs.sum(axis=0)).ravel()[first.drug_index])
+    np.testing.assert_allclose(first.expected, first.n_drug * first.n_reaction / 400)
+    mean = np.mean([replay.n for replay in replays], axis=0)
+    np.testing.assert_allclose(mean, first.expected, atol=5 * np.sqrt(first.expected.max() / 300))
+
+
+def test_simulated_risk_of_max_sprt_is_the_exact_one() -> None:
+    for _, _, _, exact, simulated, _ in max_sprt_under_null(runs=20_000).rows:
+        assert float(simulated.split()[0]) == pytest.approx(float(exact), abs=5 * np.sqrt(float(exact) / 20_000))
+
+
+def _report(day: date, number: int, vaccine: str, reaction: str) -> ArchivedReport:
+    report = VaersReport({"VAERS_ID": str(number)}, [{"VAX_NAME": vaccine}], [{"SYMPTOM1": reaction}])
+    return ArchivedReport(day, str(number), "", number, report, "")
+
+
+def test_an_association_is_found_in_the_month_that_its_reports_come() -> None:
+    association = Association(name="a", product=r"a \(.*", reaction="rash", kind="known", source="made up")
+    reports = [_report(date(1990, 1, 2), number, "B (X)", f"other {number % 3}") for number in range(60)]
+    reports += [_report(date(1990, 2, 2), 60 + number, "A (X)", "Rash") for number in range(8)]
+    reports += [_report(date(1990, 3, 2), 70 + number, "A (Y)", "Rash") for number in range(2)]
+    found, last = first_found(reports, [association])
+    assert found["a", "umc"] == [date(1990, 2, 1), date(1990, 3, 1)]
+    assert (last["a"]["n"], last["a"]["n_drug"], last["a"]["n_total"]) == (10, 10, 70)
+
+
+def test_associations_are_documented() -> None:
+    associations = load_associations()
+    assert len({each.name for each in associations}) == len(associations) >= 15
+    assert {each.kind for each in associations} == {"known", "refuted"}
+    assert all("doi:" in each.source or "MMWR" in each.source for each in associations)
