@@ -11,6 +11,7 @@ import click
 
 from cases.errors import KelseyError
 from kelsey.commands.backtest import backtest
+from kelsey.commands.context import context
 from kelsey.commands.demo import demo
 from kelsey.commands.doctor import doctor
 from kelsey.commands.hub import hub
@@ -58,7 +59,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, intake, backtest, score, rules, sequential, protocol, site, hub, replay, doctor):
+for command in (demo, intake, backtest, score, rules, context, sequential, protocol, site, hub, replay, doctor):
     cli.add_command(command)
 
 
