@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import combinations
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import polars as pl
@@ -257,3 +259,34 @@ def test_another_measure_level_is_kept() -> None:
     masking = Masking.of(steady([4, 4]), "a", "x", measure=InformationComponent(level=0.5))
     assert masking.value.level == 0.5
     assert [each.product for each in masking.products] == ["b"]
+
+
+@pytest.mark.shared_data
+def test_real_days_are_full_of_ties(shared_data: Path) -> None:
+    """VAERS 1997, rash after hepatitis B vaccine: the p-values of scipy's own relabelling, which no table gives."""
+    with ZipFile(shared_data / "vaers" / "1997VAERSData.zip") as archive:
+        data, vaccine, symptoms = (
+            pl.read_csv(
+                archive.read(f"1997VAERS{name}.csv").decode("latin-1").encode(),
+                infer_schema=False,
+                truncate_ragged_lines=True,
+            )
+            for name in ("DATA", "VAX", "SYMPTOMS")
+        )
+    terms = [name for name in symptoms.columns if name.startswith("SYMPTOM") and "VERSION" not in name]
+    frame = (
+        vaccine.select("VAERS_ID", drug="VAX_TYPE")
+        .join(symptoms.unpivot(index="VAERS_ID", on=terms, value_name="reaction").drop_nulls(), on="VAERS_ID")
+        .join(data.select("VAERS_ID", onset_days=pl.col("NUMDAYS").cast(pl.Float64)), on="VAERS_ID")
+        .rename({"VAERS_ID": "case_id"})
+    )
+    comparison = OnsetComparison.of_reports(frame, "HEP", "Rash", generator=np.random.default_rng(0))
+    times = frame.filter(pl.col("drug") == "HEP").drop_nulls("onset_days")
+    times = times.group_by("case_id").agg(pl.col("onset_days").first(), has=(pl.col("reaction") == "Rash").any())
+    onset, other = (times.filter(pl.col("has") == has)["onset_days"].to_numpy() for has in (True, False))
+    assert (comparison.n, comparison.n_other) == (len(onset), len(other))
+    assert comparison.ks == pytest.approx(stats.ks_2samp(onset, other, method="asymp").statistic, abs=1e-12)
+    draws = stats.PermutationMethod(n_resamples=1999, rng=np.random.default_rng(1))
+    relabelled = stats.anderson_ksamp([onset, other], method=draws, variant="midrank").pvalue
+    assert relabelled == pytest.approx(comparison.anderson_darling_p, abs=0.006)
+    assert comparison.anderson_darling_p < 0.02
