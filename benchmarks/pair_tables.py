@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import norm
 
 from detectors import PairArrays
 
@@ -18,11 +19,11 @@ def reported_pairs(random: np.random.Generator, *, pairs: int = 102_483, reports
     Margins are log-normal; one pair in seven is reported several times as often as its margins suggest, the others
     somewhat less often. Raises `ValueError` where so many reports name too few pairs.
     """
-    drug, reaction = (np.exp(random.normal(0, _SKEW, size)) for size in (_DRUGS, _REACTIONS))
+    drug, reaction = (np.exp(_SKEW * norm.ppf((np.arange(size) + 0.5) / size)) for size in (_DRUGS, _REACTIONS))
     mean = reports * np.outer(drug / drug.sum(), reaction / reaction.sum())
     associated = random.random(mean.shape) < 1 / 7
     ratio = np.where(associated, random.gamma(0.8, 4.0, mean.shape), random.gamma(3.0, 0.25, mean.shape))
-    count = random.poisson(mean * ratio)
+    count = random.poisson(mean * ratio / (3.2 / 7 + 0.75 * 6 / 7))
     singles = np.flatnonzero(count == 1)
     surplus = np.count_nonzero(count) - pairs
     if not 0 <= surplus <= len(singles):

@@ -19,6 +19,7 @@ __all__ = ["Posterior"]
 _Floats = NDArray[np.float64]
 _TABLED = 40  # largest count that has a table
 _SPACING = 0.1  # of the table, in ln E
+_LEAST = 1e-300  # of a quantile by its rate; those of a shape near 0 leave what a float holds
 _STEP = 1e-6  # a Newton step as short as this leaves an error of the order of its square
 
 
@@ -61,7 +62,7 @@ class Posterior:
         )
         for number, probability in enumerate(probabilities):
             one, two = (
-                np.log(gammaincinv(shape, probability))[self._place] - rate
+                np.log(np.maximum(gammaincinv(shape, probability), _LEAST))[self._place] - rate
                 for shape, rate in zip(self._shapes, self._log_rates, strict=True)
             )
             start = self.first * one + (1 - self.first) * two

@@ -25,8 +25,8 @@ _Floats = NDArray[np.float64]
 _GRADIENT_TOLERANCE = 1e-3
 _AGREEMENT = 1e-2
 _CURVATURE = 1e-3  # least second derivative: below it a logarithm has a standard error above 30
-_LOW = np.array([-14.0, -14.0, -14.0, -14.0, -14.0])
-_HIGH = np.array([np.log(1e4), 14.0, np.log(1e4), 14.0, 14.0])
+_LOW = np.array([*np.log([1e-6, 1e-6, 1e-6, 1e-6]), -14.0])
+_HIGH = np.array([*np.log([1e4, 1e6, 1e4, 1e6]), 14.0])
 _SHAPES = np.array([True, False, True, False, False])
 
 STARTS = (
@@ -59,7 +59,8 @@ class GammaMixtureFit:
     truncation: int
     """Least count that could be observed, 0 for a whole table."""
     is_shape_at_bound: bool
-    """Whether a shape is at its bound of 10,000: the ratios of its component do not measurably vary."""
+    """Whether a shape is at its bound: 10,000, where the ratios of its component do not measurably vary, or 1e-6, where
+    the component is a distribution by the truncation alone."""
 
     def refit(self, n: ArrayLike, expected: ArrayLike, *, weight: ArrayLike | None = None) -> GammaMixtureFit:
         """Fit the prior to newer data of the same kind, from this optimum alone: a warm start.

@@ -148,3 +148,11 @@ def test_the_pairs_that_stand_out(caers: PairArrays) -> None:
             assert round(float(caers.expected[row]), 8) == expected
             np.testing.assert_allclose(scores[row], [ebgm, eb05, eb95], atol=0.01)
             assert round(float(scores[row, 0]), 2) == ebgm
+
+
+def test_a_fit_of_the_larger_counts_alone_as_if_they_were_all_doubles_the_signals(caers: PairArrays) -> None:
+    kept = caers.n >= 3
+    assert int(kept.sum()) == 439
+    untruncated = fit_gamma_mixture(caers.n[kept], caers.expected[kept], truncation=0)
+    scores = EmpiricalBayes(prior=untruncated.prior, level=0.9).score_many(caers)
+    assert int((scores[kept, 1] >= 2).sum()) == 258  # of 131
