@@ -17,6 +17,11 @@ __all__ = ["Likelihood"]
 _Floats = NDArray[np.float64]
 
 
+def _dot(one: _Floats, other: _Floats) -> float:
+    """Sum of products on this thread alone: those of BLAS wait for each other where the cores are busy."""
+    return float(np.einsum("i,i->", one, other))
+
+
 class Likelihood:
     """Likelihood of counts by ``x = (ln alpha1, ln beta1, ln alpha2, ln beta2, logit p)``.
 
@@ -72,7 +77,7 @@ class Likelihood:
         alpha, beta = np.exp(x).tolist()
         log_probability, by_alpha, by_beta = self._component(alpha, beta)
         weight = self.weight * share
-        return -float(weight @ log_probability), -np.array([weight @ by_alpha, weight @ by_beta])
+        return -_dot(weight, log_probability), -np.array([_dot(weight, by_alpha), _dot(weight, by_beta)])
 
     def __call__(self, x: _Floats) -> tuple[float, _Floats]:
         """Negative log likelihood and its gradient, shape (5,)."""
@@ -86,10 +91,10 @@ class Likelihood:
         owned = self.weight * np.exp(first - both)
         other = self.weight - owned
         gradient = [
-            owned @ first_alpha,
-            owned @ first_beta,
-            other @ second_alpha,
-            other @ second_beta,
+            _dot(owned, first_alpha),
+            _dot(owned, first_beta),
+            _dot(other, second_alpha),
+            _dot(other, second_beta),
             owned.sum() - self.weight.sum() * expit(x[4]),
         ]
-        return -float(self.weight @ both), -np.array(gradient)
+        return -_dot(self.weight, both), -np.array(gradient)
