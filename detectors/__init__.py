@@ -8,6 +8,7 @@ from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, GammaMixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
+from detectors.likelihood_ratio import LikelihoodRatioTest, LogLikelihoodRatio, likelihood_ratio_test
 from detectors.measure import IntervalMeasure, Measure
 from detectors.narrative import NarrativeFindings, NarrativeReader
 from detectors.normal_information_component import NormalInformationComponent
@@ -36,6 +37,8 @@ __all__ = [
     "InformationComponent",
     "Interval",
     "IntervalMeasure",
+    "LikelihoodRatioTest",
+    "LogLikelihoodRatio",
     "Measure",
     "NarrativeFindings",
     "NarrativeReader",
@@ -49,6 +52,7 @@ __all__ = [
     "RuleExplanation",
     "TriageModel",
     "fit_gamma_mixture",
+    "likelihood_ratio_test",
     "load_presets",
     "parse_rules",
     "score_all",

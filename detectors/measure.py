@@ -9,7 +9,8 @@ Measure
 │   ├── ClosedFormInformationComponent
 │   ├── NormalInformationComponent
 │   └── EmpiricalBayes
-└── ChiSquare                         a plain number, as it has no interval
+├── ChiSquare                         plain numbers, as they have no interval
+└── LogLikelihoodRatio
 """
 
 from __future__ import annotations

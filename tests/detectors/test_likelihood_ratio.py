@@ -1,0 +1,185 @@
+"""The likelihood ratio tests against printed numbers, exact products of Poisson chances, and their own promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from cases import ParameterError, UnknownTermError
+from detectors import CountTable
+from detectors.likelihood_ratio import likelihood_ratio_test, log_likelihood_ratio
+
+
+@pytest.fixture(scope="module")
+def statins(shared_data: Path) -> CountTable:
+    table = pl.read_csv(shared_data / "faers" / "tables" / "pvLRT_statin46.csv")
+    return CountTable.from_counts(table.select("drug", "event", "n").rows())
+
+
+@pytest.fixture(scope="module")
+def printed(shared_data: Path) -> Mapping[str, Any]:
+    path = shared_data.parent / "reference" / "statistics_oracles.json"
+    numbers: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))["pvlrt_statin46"]
+    return numbers
+
+
+@pytest.mark.shared_data
+def test_ratios_are_those_printed(statins: CountTable, printed: Mapping[str, Any]) -> None:
+    arrays = statins.arrays()
+    assert (len(arrays.reaction_names), len(arrays.drug_names)) == tuple(printed["dim"])
+    assert sorted(set(arrays.n_drug.tolist())) == sorted(printed["colsums"])
+    ratio = log_likelihood_ratio(arrays.n, arrays.expected)
+    named = zip(arrays.reaction, arrays.drug, arrays.n.tolist(), arrays.expected, ratio, strict=True)
+    top = sorted((row for row in named if row[1] != "Other"), key=lambda row: -row[4])[: len(printed["top_logLR"])]
+    for mine, theirs in zip(top, printed["top_logLR"], strict=True):
+        assert mine[:3] == tuple(theirs[:3])
+        assert mine[3] == pytest.approx(theirs[3], abs=5e-5)
+        assert mine[4] == pytest.approx(theirs[4], abs=5e-5)
+
+
+@pytest.mark.shared_data
+def test_the_conditional_ratio_is_the_pairs_and_its_complements(
+    statins: CountTable, printed: Mapping[str, Any]
+) -> None:
+    """Huang's other form, given the drug's total: the ratio of the pair and that of what the drug has besides."""
+    arrays = statins.arrays()
+    rest, rest_expected = arrays.n_drug - arrays.n, arrays.n_drug - arrays.expected
+    excess = arrays.n > arrays.expected
+    lack = rest * np.log(rest / rest_expected) - (rest - rest_expected)
+    conditional = np.where(excess, log_likelihood_ratio(arrays.n, arrays.expected) + lack, 0.0)
+    others = np.array([drug != "Other" for drug in arrays.drug])
+    assert np.sort(conditional[others])[::-1][:3] == pytest.approx(printed["pq_logLR_first3"], abs=5e-5)
+
+
+@pytest.mark.shared_data
+def test_zero_inflation_is_that_printed(statins: CountTable, printed: Mapping[str, Any]) -> None:
+    inflated = likelihood_ratio_test(
+        statins.arrays(), random=np.random.default_rng(1), bootstraps=999, zero_inflated=True
+    )
+    for drug, share in printed["zi_omega"].items():  # theirs stops its iteration early
+        assert inflated.zero_inflation[drug] == pytest.approx(share, abs=3e-5)
+    assert inflated.zero_inflation["Atorvastatin"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("zero_inflated", "bootstraps", "key"),
+    [(False, 9_999, "n_sig_p_lt_0.05_poisson_nsim1e4_seed1"), (True, 999, "n_sig_zip_nsim1e3_seed1")],
+)
+def test_signals_are_as_many_as_printed(
+    statins: CountTable, printed: Mapping[str, Any], zero_inflated: bool, bootstraps: int, key: str
+) -> None:
+    """Theirs takes the largest of the whole table. With zero inflation its thousand draws give one pair more."""
+    arrays = statins.arrays()
+    result = likelihood_ratio_test(
+        arrays,
+        random=np.random.default_rng(1),
+        bootstraps=bootstraps,
+        classes=dict.fromkeys(arrays.drug_names, "all"),
+        zero_inflated=zero_inflated,
+    )
+    assert abs(int((result.p < 0.05).sum()) - printed[key]) <= zero_inflated
+
+
+def _table(seed: int, drugs: int = 4, reactions: int = 6) -> CountTable:
+    count = np.random.default_rng(seed).poisson(6, (drugs, reactions)) + 1
+    return CountTable.from_counts(
+        (f"d{drug}", f"r{reaction}", int(count[drug, reaction]))
+        for drug in range(drugs)
+        for reaction in range(reactions)
+    )
+
+
+def _exact(table: CountTable, drug: str, ratio: float) -> float:
+    """Chance that the largest of the drug's ratios is at least `ratio`, its cells being independent Poisson counts."""
+    arrays = table.arrays()
+    below = 1.0
+    for row in range(len(arrays)):
+        if arrays.drug[row] == drug:
+            mean = float(arrays.expected[row])
+            counts = np.arange(int(mean + 60 * np.sqrt(mean + 1)))
+            least = int(np.argmax(log_likelihood_ratio(counts, mean) >= ratio - 1e-12))
+            below *= float(poisson.cdf(least - 1, mean))
+    return 1 - below
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_bootstrap_agrees_with_the_exact_chance(seed: int) -> None:
+    table = _table(seed)
+    result = likelihood_ratio_test(table.arrays(), random=np.random.default_rng(seed), bootstraps=20_000)
+    for drug, ratio in result.statistic.items():
+        exact = _exact(table, drug, ratio)
+        assert result.statistic_p[drug] == pytest.approx(exact, abs=5 * np.sqrt(exact * (1 - exact) / 20_000) + 1e-4)
+
+
+def test_a_class_takes_the_largest_of_its_drugs() -> None:
+    table = _table(7)
+    classes = {"d0": "x", "d1": "x"}
+    result = likelihood_ratio_test(table.arrays(), random=np.random.default_rng(2), bootstraps=20_000, classes=classes)
+    assert set(result.statistic) == {"x", "d2", "d3"}
+    ratio = result.statistic["x"]
+    exact = 1 - (1 - _exact(table, "d0", ratio)) * (1 - _exact(table, "d1", ratio))
+    assert result.statistic_p["x"] == pytest.approx(exact, abs=0.015)
+
+
+def test_the_false_alarm_rate_is_that_asked_for() -> None:
+    """Tables drawn from the hypothesis itself: a share of 5 % at most, up to luck, has p <= 0.05."""
+    random, alarms, looked_at = np.random.default_rng(11), 0, 0
+    for _ in range(150):
+        count = random.poisson(np.outer([5, 8, 20], [1, 2, 3, 4, 2]))
+        table = CountTable.from_counts((f"d{i}", f"r{j}", int(count[i, j])) for i in range(3) for j in range(5))
+        result = likelihood_ratio_test(table.arrays(), random=random, bootstraps=399)
+        alarms += sum(p <= 0.05 for p in result.statistic_p.values())
+        looked_at += len(result.statistic_p)
+    assert alarms / looked_at <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / looked_at)
+
+
+def test_zero_inflation_recovers_the_share_drawn() -> None:
+    random = np.random.default_rng(5)
+    count = random.poisson(4.0, (20, 300))
+    count[0, random.random(300) < 0.4] = 0
+    table = CountTable.from_counts((f"d{i}", f"r{j}", int(count[i, j])) for i in range(20) for j in range(300))
+    share = likelihood_ratio_test(table.arrays(), random=random, bootstraps=9, zero_inflated=True).zero_inflation
+    assert share["d0"] == pytest.approx(0.35, abs=0.07)  # below 0.4: the drug's margin lacks what is impossible
+    assert max(value for drug, value in share.items() if drug != "d0") < 0.02
+
+
+def test_the_same_seed_gives_the_same_result_and_p_is_never_0() -> None:
+    first, again = (
+        likelihood_ratio_test(_table(3).arrays(), random=np.random.default_rng(9), bootstraps=99) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.p, again.p)
+    assert ((first.p >= 0.01) & (first.p <= 1)).all()
+
+
+@given(st.integers(0, 10_000), st.floats(1e-6, 1e6), st.floats(0.01, 100))
+def test_the_ratio_is_natural_logarithms_scaled_with_the_counts(n: int, expected: float, scale: float) -> None:
+    ratio = float(log_likelihood_ratio(n, expected))
+    assert ratio >= 0
+    assert (ratio == 0) == (n <= expected) or abs(n - expected) < 1e-6 * expected
+    assert float(log_likelihood_ratio(n * scale, expected * scale)) == pytest.approx(ratio * scale, rel=1e-9, abs=1e-9)
+    assert float(log_likelihood_ratio(n + 1, expected)) >= ratio
+
+
+def test_what_cannot_be_expected_is_infinite_and_what_is_no_count_is_nan() -> None:
+    result = log_likelihood_ratio([3, 0, -1, np.nan, 5, 2], [0, 0, 1, 1, np.inf, -1])
+    np.testing.assert_array_equal(result, [np.inf, 0, np.nan, np.nan, np.nan, np.nan])
+
+
+def test_bad_input_is_refused() -> None:
+    random = np.random.default_rng(1)
+    with pytest.raises(ParameterError, match="bootstraps must be at least 1"):
+        likelihood_ratio_test(_table(1).arrays(), random=random, bootstraps=0)
+    with pytest.raises(ParameterError, match="at least one pair"):
+        likelihood_ratio_test(CountTable().arrays(), random=random)
+    with pytest.raises(UnknownTermError, match="d1"):
+        likelihood_ratio_test(_table(1).arrays(), random=random, classes={"d11": "x"})
