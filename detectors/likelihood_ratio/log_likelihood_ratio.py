@@ -23,7 +23,7 @@ def log_likelihood_ratio(n: ArrayLike, expected: ArrayLike) -> NDArray[np.float6
     """
     counts, means = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(expected, dtype=np.float64))
     defined = (counts >= 0) & (means >= 0) & np.isfinite(counts) & np.isfinite(means)
-    counts, means = np.where(defined, counts, np.nan), np.where(defined, means, np.nan)
+    counts, means = np.where(defined, counts, np.nan), np.where(defined, np.abs(means), np.nan)  # a noisy -0.0 is 0
     excess = counts > means
     with np.errstate(
         divide="ignore", over="ignore"
