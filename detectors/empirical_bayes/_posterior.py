@@ -92,13 +92,14 @@ class Posterior:
                 log_x, a, weight = y + rate[row], shapes[place], part[row]
                 x = np.exp(log_x)
                 total += weight * gammainc(a, x)
-                slope += weight * np.exp(a * log_x - x - norm[place])
+                with np.errstate(over="ignore"):  # of counts beyond 1e15 the terms no longer cancel
+                    slope += weight * np.exp(a * log_x - x - norm[place])
             lowest, highest = low[active], high[active]
             lowest, highest = np.where(total < 0, y, lowest), np.where(total > 0, y, highest)
             low[active], high[active] = lowest, highest
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 new = y - total / slope
-            is_inside = (new >= lowest) & (new <= highest)
+            is_inside = (new >= lowest) & (new <= highest) & np.isfinite(slope)
             new = np.where(is_inside, new, (lowest + highest) / 2)
             result[active] = new
             active = active[np.abs(new - y) > self._short[row]]

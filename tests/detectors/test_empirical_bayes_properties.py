@@ -218,3 +218,18 @@ def test_expectation_maximisation_never_goes_uphill() -> None:
         values.append(likelihood(x)[0])
     assert (np.diff(values) <= 1e-9).all()
     assert values[-1] == pytest.approx(fit_gamma_mixture(n, expected).negative_log_likelihood, abs=1)
+
+
+def test_a_noisy_count_beyond_all_reports_has_a_score_of_its_own_size() -> None:
+    arrays = PairArrays(
+        ("d",),
+        ("r",),
+        np.array([0]),
+        np.array([0]),
+        *(np.array([count]) for count in (270_000_000_000_000_000, 1, 1, 1)),
+        np.array([1.0]),
+    )
+    prior = GammaMixture(alpha1=2.0, beta1=4.0, alpha2=0.2, beta2=0.1, p=0.7)
+    point, lower, upper = EmpiricalBayes(prior=prior, level=0.9).score_many(arrays)[0]
+    assert lower <= point <= upper
+    assert upper == pytest.approx(2.7e17 / 1.1, rel=1e-6)
