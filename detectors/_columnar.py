@@ -5,54 +5,102 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from cases import ParameterError
-from detectors._snapshot import SCHEMA, VERSION
+from detectors._counts import PAIR_SHIFT, Counts
 
-__all__ = ["Column", "columnar_snapshot"]
+__all__ = ["Column", "columnar_counts"]
 
 Column = Sequence[Any] | NDArray[Any] | pl.Series
 _UNKNOWN = "unknown"
 _MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only a column of nothing else is refused
 
 
-def _text(name: str, column: Column) -> pl.Series:
-    """A column as text; blank and not-a-number are missing."""
-    series = column if isinstance(column, pl.Series) else pl.Series(name, column, strict=False)
-    if series.dtype.is_float():
-        series = series.fill_nan(None)
-    series = series.cast(pl.String).rename(name)
-    return series.set(series.str.strip_chars().str.len_chars() == 0, None)
+class _Coded:
+    """A column of text as numbers of its distinct values, which are sorted; -1 where it is missing or blank."""
+
+    def __init__(self, name: str, column: Column) -> None:
+        series = column if isinstance(column, pl.Series) else pl.Series(name, column, strict=False)
+        if series.dtype.is_float():
+            series = series.fill_nan(None)
+        text = series.cast(pl.String)
+        physical = text.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        # what is looked at below is the distinct values, which are few beside the rows
+        a_row = np.full(int(physical.max(initial=-1)) + 2, -1, dtype=np.int64)
+        a_row[physical] = np.arange(len(physical))
+        used = np.flatnonzero(a_row[:-1] >= 0)
+        distinct = pl.DataFrame({"value": text.gather(a_row[used]), "number": used})
+        distinct = distinct.filter(pl.col("value").str.strip_chars() != "").sort("value")
+        self.name = name
+        self.values: list[str] = distinct["value"].to_list()
+        number = np.full(len(a_row), -1, dtype=np.int64)  # the last is what is missing
+        number[distinct["number"].to_numpy()] = np.arange(len(distinct))
+        self.codes: NDArray[np.int64] = number[physical]
+
+    def check(self, *, is_required: bool, first_row: int) -> None:
+        """Raise `ParameterError` for a column without any value, and for a missing one where each row needs it."""
+        if len(self.codes) and all(value.lower() in _MISSING_WORDS for value in self.values):
+            raise ParameterError(f"column {self.name} has no value in any row")
+        if is_required and len(self.codes) and self.codes.min() < 0:
+            raise ParameterError(f"column {self.name} has no value in row {first_row + int(np.argmin(self.codes))}")
 
 
-def _check(name: str, series: pl.Series, *, is_required: bool, first_row: int) -> None:
-    """Raise `ParameterError` for a column without any value, and for a missing one where each row needs it."""
-    missing = series.is_null()
-    if len(series) and (missing | series.str.to_lowercase().is_in(_MISSING_WORDS)).all():
-        raise ParameterError(f"column {name} has no value in any row")
-    if is_required and missing.any():
-        raise ParameterError(f"column {name} has no value in row {first_row + (missing.arg_max() or 0)}")
+def _labels(columns: Sequence[_Coded], rows: int) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
+    """Number of each row's stratum, and the labels of the strata, sorted."""
+    values = [[*column.values, _UNKNOWN] for column in columns]  # -1 is the last
+    codes = np.zeros(rows, dtype=np.int64)
+    for column, known in zip(columns, values, strict=True):
+        codes = codes * len(known) + column.codes % len(known)
+    distinct, position = np.unique(codes, return_inverse=True)
+    parts = np.unravel_index(distinct, [len(known) for known in values])
+    labels = [tuple(known[part] for known, part in zip(values, row, strict=True)) for row in zip(*parts, strict=True)]
+    merged = sorted(set(labels))  # what is missing, and what says so, are one stratum
+    return np.array([merged.index(label) for label in labels], dtype=np.int64)[position], merged
 
 
-def _part(label: tuple[str, ...], rows: pl.DataFrame) -> dict[str, Any]:
-    """The counts of one stratum, from its distinct (case, drug, reaction) rows of numbers."""
-
-    def distinct(*names: str) -> list[list[int]]:
-        counted = rows.select("case", *names).unique().group_by(names).agg(pl.len().cast(pl.Int64)).sort(names)
-        return [counted[name].to_list() for name in counted.columns]
-
-    return {
-        "label": list(label),
-        "reports": rows["case"].n_unique(),
-        "drugs": distinct("drug"),
-        "reactions": distinct("reaction"),
-        "pairs": distinct("drug", "reaction"),
-    }
+def _starts(keys: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where each of the sorted keys, of which there is at least one, stands first."""
+    return np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
 
 
-def columnar_snapshot(
+def _sorted(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    return pl.Series(keys).sort().to_numpy()  # three times faster than numpy's
+
+
+def _tally(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
+    """Each key once, sorted, and how often it occurs."""
+    keys = _sorted(keys)
+    starts = _starts(keys)
+    return keys[starts], np.diff(starts, append=len(keys)).tolist()
+
+
+def _counts(case: NDArray[np.int64], drug: NDArray[np.int64], reaction: NDArray[np.int64]) -> Counts:
+    """The counts of rows that may repeat. A row is one whole number of three parts, as that sorts fastest."""
+    low = int(reaction.max()).bit_length()
+    high = low + int(drug.max()).bit_length()
+    if high + int(case.max()).bit_length() > 63:
+        raise ParameterError(f"{len(case)} rows hold too many reports, drugs and reactions for one table")
+    key = _sorted(case << high | drug << low | reaction)
+    key = key[_starts(key)]
+    case, reaction = key >> high, key & (1 << low) - 1
+    of_drug = key >> low
+    of_drug = of_drug[_starts(of_drug)] & (1 << high - low) - 1
+    of_reaction = _sorted(case << low | reaction)
+    of_reaction = of_reaction[_starts(of_reaction)] & (1 << low) - 1
+    counts = Counts()
+    counts.reports = len(_starts(case))
+    for tally, keys in ((counts.drugs, of_drug), (counts.reactions, of_reaction)):
+        numbers, count = _tally(keys)
+        tally.update(zip(numbers.tolist(), count, strict=True))
+    pairs, count = _tally(key & (1 << high) - 1)
+    counts.pairs = dict(zip((pairs >> low << PAIR_SHIFT | pairs & (1 << low) - 1).tolist(), count, strict=True))
+    return counts
+
+
+def columnar_counts(
     case_id: Column,
     drug: Column,
     reaction: Column,
@@ -60,45 +108,31 @@ def columnar_snapshot(
     *,
     first_row: int,
     default: tuple[str, ...],
-) -> dict[str, Any]:
-    """The snapshot of the table of these rows; `CountTable.from_reports` says what they are and what is refused."""
-    columns = {
-        name: _text(name, column) for name, column in (("case_id", case_id), ("drug", drug), ("reaction", reaction))
-    }
-    labels = {name: _text(f"stratum {name}", column) for name, column in (strata or {}).items()}
-    lengths = {series.name: len(series) for series in (*columns.values(), *labels.values())}
+) -> tuple[list[str], list[str], dict[tuple[str, ...], Counts]]:
+    """Names and counts by stratum; `CountTable.from_reports` says what the rows are and what is refused."""
+    columns = {"case_id": case_id, "drug": drug, "reaction": reaction}
+    coded = [_Coded(name, column) for name, column in columns.items()]
+    labelled = [_Coded(name, column) for name, column in (strata or {}).items()]
+    lengths = {column.name: len(column.codes) for column in coded}
+    lengths |= {f"stratum {column.name}": len(column.codes) for column in labelled}
     if len(set(lengths.values())) > 1:
         raise ParameterError(f"columns must have one length, not {lengths}")
-    for name, series in columns.items():
-        _check(name, series, is_required=True, first_row=first_row)
-    for name, series in labels.items():
-        _check(name, series, is_required=False, first_row=first_row)
-
-    names = {kind: columns[kind].unique().sort() for kind in ("drug", "reaction")}
-    rows = pl.DataFrame(
-        [
-            columns["case_id"].rank("dense").rename("case"),
-            *(columns[kind].rank("dense").cast(pl.Int64).rename(kind) - 1 for kind in names),
-            *(series.fill_null(_UNKNOWN) for series in labels.values()),
-        ]
-    )
-    label_columns = rows.columns[3:]
-    if rows.select("case", *label_columns).n_unique() > rows["case"].n_unique():
-        straddling = rows.select(pl.struct(*label_columns).n_unique().over("case") > 1).to_series()
+    for column in (*coded, *labelled):
+        column.check(is_required=column in coded, first_row=first_row)
+    case, drugs, reactions = (column.codes for column in coded)
+    names = coded[1].values, coded[2].values
+    if not len(case):
+        return *names, {}
+    if not labelled:
+        return *names, {default: _counts(case, drugs, reactions)}
+    number, labels = _labels(labelled, len(case))
+    of_case = np.zeros(len(coded[0].values), dtype=np.int64)
+    of_case[case] = number
+    straddling = case[of_case[case] != number]
+    if len(straddling):
         raise ParameterError(
-            f"the report of row {first_row + (straddling.arg_max() or 0)} stands in two strata",
+            f"the report of row {first_row + int(np.argmax(np.isin(case, straddling)))} stands in two strata",
             hint="every row of a report must carry the same stratum",
         )
-    rows = rows.unique()
-    if label_columns:
-        groups = rows.partition_by(label_columns, as_dict=True, include_key=False)
-        parts = [_part(tuple(map(str, label)), group) for label, group in sorted(groups.items())]
-    else:
-        parts = [_part(default, rows)] if len(rows) else []
-    return {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "drugs": names["drug"].to_list(),
-        "reactions": names["reaction"].to_list(),
-        "strata": parts,
-    }
+    rows = {label: np.flatnonzero(number == position) for position, label in enumerate(labels)}
+    return *names, {label: _counts(case[part], drugs[part], reactions[part]) for label, part in rows.items()}

@@ -23,6 +23,9 @@ def _change(counts: dict[int, int], keys: Iterable[int], by: int) -> None:
 
 
 def _merge(counts: dict[int, int], other: dict[int, int]) -> None:
+    if not counts:
+        counts.update(other)
+        return
     for key, value in other.items():
         counts[key] = counts.get(key, 0) + value
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cases import ParameterError, Stratum, UnknownTermError
-from detectors._columnar import Column, columnar_snapshot
+from detectors._columnar import Column, columnar_counts
 from detectors._counts import PAIR_SHIFT, Counts
 from detectors._names import Names
 from detectors._snapshot import decode_snapshot, encode_snapshot
@@ -102,15 +102,21 @@ class CountTable:
             Columns of unequal length; a missing or empty case id, drug or reaction; a column with no value at all; a
             report that two rows put into different strata. Names the column and the row.
         """
-        return cls.restore(
-            columnar_snapshot(case_id, drug, reaction, strata, first_row=first_row, default=_label(_NO_STRATUM))
+        return cls._of(
+            *columnar_counts(case_id, drug, reaction, strata, first_row=first_row, default=_label(_NO_STRATUM))
         )
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> CountTable:
         """A new table from what `snapshot` gave; raises `IntegrityError` where that contradicts itself."""
+        return cls._of(*decode_snapshot(snapshot))
+
+    @classmethod
+    def _of(
+        cls, drugs: Sequence[str], reactions: Sequence[str], strata: Mapping[tuple[str, ...], Counts]
+    ) -> CountTable:
+        """A table of counts that are known to be right; takes them as its own."""
         table = cls()
-        drugs, reactions, strata = decode_snapshot(snapshot)
         table._drugs.numbers(drugs, is_new_allowed=True)
         table._reactions.numbers(reactions, is_new_allowed=True)
         for label, counts in strata.items():
