@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cases import ParameterError
-from detectors._counts import PAIR_SHIFT, Counts
+from detectors._counts import PAIR_STRIDE, Counts
 
 __all__ = ["Column", "columnar_counts"]
 
@@ -96,7 +96,7 @@ def _counts(case: NDArray[np.int64], drug: NDArray[np.int64], reaction: NDArray[
         numbers, count = _tally(keys)
         tally.update(zip(numbers.tolist(), count, strict=True))
     pairs, count = _tally(key & (1 << high) - 1)
-    counts.pairs = dict(zip((pairs >> low << PAIR_SHIFT | pairs & (1 << low) - 1).tolist(), count, strict=True))
+    counts.pairs = dict(zip(((pairs >> low) * PAIR_STRIDE + (pairs & (1 << low) - 1)).tolist(), count, strict=True))
     return counts
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cases import IntegrityError
-from detectors._counts import PAIR_SHIFT, Counts
+from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
 
 __all__ = ["SCHEMA", "VERSION", "decode_snapshot", "encode_snapshot"]
@@ -89,7 +89,7 @@ def _counts(part: Mapping[str, Any], drug_size: int, reaction_size: int) -> Coun
     _require(inside.all(), "pairs point outside the names")
     margin = np.minimum(counts.drug_margins(drug_size)[drug], counts.reaction_margins(reaction_size)[reaction])
     _require((n >= 1).all() and (n <= margin).all(), "a pair must have 1 report and no more than its margins")
-    key = drug << PAIR_SHIFT | reaction
+    key = drug * PAIR_STRIDE + reaction
     _require(len(np.unique(key)) == len(key), "pairs name one twice")
     counts.pairs = dict(zip(key.tolist(), n.tolist(), strict=True))
     return counts

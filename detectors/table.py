@@ -13,7 +13,7 @@ import numpy as np
 
 from cases import ParameterError, Stratum, UnknownTermError
 from detectors._columnar import Column, columnar_counts
-from detectors._counts import PAIR_SHIFT, Counts
+from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
 from detectors._snapshot import decode_snapshot, encode_snapshot
 from detectors.cell import Cell
@@ -102,9 +102,8 @@ class CountTable:
             Columns of unequal length; a missing or empty case id, drug or reaction; a column with no value at all; a
             report that two rows put into different strata. Names the column and the row.
         """
-        return cls._of(
-            *columnar_counts(case_id, drug, reaction, strata, first_row=first_row, default=_label(_NO_STRATUM))
-        )
+        label = _label(Stratum())
+        return cls._of(*columnar_counts(case_id, drug, reaction, strata, first_row=first_row, default=label))
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any]) -> CountTable:
@@ -112,15 +111,13 @@ class CountTable:
         return cls._of(*decode_snapshot(snapshot))
 
     @classmethod
-    def _of(
-        cls, drugs: Sequence[str], reactions: Sequence[str], strata: Mapping[tuple[str, ...], Counts]
-    ) -> CountTable:
+    def _of(cls, drugs: list[str], reactions: list[str], strata: dict[tuple[str, ...], Counts]) -> CountTable:
         """A table of counts that are known to be right; takes them as its own."""
         table = cls()
         table._drugs.numbers(drugs, is_new_allowed=True)
         table._reactions.numbers(reactions, is_new_allowed=True)
-        for label, counts in strata.items():
-            table._strata[label] = counts
+        table._strata.update(strata)
+        for counts in strata.values():
             table._total.merge(counts)
         return table
 
@@ -148,7 +145,7 @@ class CountTable:
         label = _label(stratum)
         drug_ids = self._drugs.numbers(drugs, is_new_allowed=by > 0)
         reaction_ids = self._reactions.numbers(reactions, is_new_allowed=by > 0)
-        pairs = [drug << PAIR_SHIFT | reaction for drug in drug_ids for reaction in reaction_ids]
+        pairs = [drug * PAIR_STRIDE + reaction for drug in drug_ids for reaction in reaction_ids]
         counts = self._strata.get(label)
         if counts is None:
             counts = Counts()
@@ -192,7 +189,7 @@ class CountTable:
     def __contains__(self, pair: tuple[str, str]) -> bool:
         """Whether at least one report names both."""
         drug, reaction = (names.get(name) for names, name in zip((self._drugs, self._reactions), pair, strict=True))
-        return drug is not None and reaction is not None and drug << PAIR_SHIFT | reaction in self._total.pairs
+        return drug is not None and reaction is not None and drug * PAIR_STRIDE + reaction in self._total.pairs
 
     def __eq__(self, other: object) -> bool:
         return self.snapshot() == other.snapshot() if isinstance(other, CountTable) else NotImplemented
@@ -221,7 +218,7 @@ class CountTable:
         """
         drug_id, reaction_id = self._ids(drug, reaction)
         total = self._total
-        n = total.pairs.get(drug_id << PAIR_SHIFT | reaction_id, 0)
+        n = total.pairs.get(drug_id * PAIR_STRIDE + reaction_id, 0)
         return Cell(n, total.drugs[drug_id], total.reactions[reaction_id], total.reports)
 
     def arrays_of(self, pairs: Sequence[tuple[str, str]], *, stratified: bool = False) -> PairArrays:
@@ -233,7 +230,7 @@ class CountTable:
         total = self._total
         rows = [
             (
-                total.pairs.get(drug << PAIR_SHIFT | reaction, 0),
+                total.pairs.get(drug * PAIR_STRIDE + reaction, 0),
                 total.drugs[drug],
                 total.reactions[reaction],
                 total.reports,
