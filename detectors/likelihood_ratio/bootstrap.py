@@ -64,6 +64,9 @@ def _zero_inflation(expected: _Floats, is_reported: NDArray[np.bool_]) -> float:
 
 def _maxima(expected: _Floats, share: float, random: np.random.Generator, bootstraps: int) -> _Floats:
     """Largest ratio of one drug in each drawn table, given what is expected of each of its cells."""
+    expected = expected[expected > 0]  # the others are always 0, with a ratio of 0
+    if not len(expected):
+        return np.zeros(bootstraps)
     block = max(1, _BLOCK // len(expected))
     largest = np.empty(bootstraps)
     for start in range(0, bootstraps, block):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from cases import ParameterError, UnknownTermError
-from detectors import CountTable
+from detectors import CountTable, PairArrays
 from detectors.likelihood_ratio import likelihood_ratio_test, log_likelihood_ratio
 
 
@@ -180,3 +180,26 @@ def test_bad_input_is_refused() -> None:
         likelihood_ratio_test(CountTable().arrays(), random=random)
     with pytest.raises(UnknownTermError, match="d1"):
         likelihood_ratio_test(_table(1).arrays(), random=random, classes={"d11": "x"})
+
+
+def test_a_drug_and_a_reaction_without_reports_change_nothing() -> None:
+    table = _table(4)
+    pairs = [(f"d{drug}", f"r{reaction}") for drug in range(4) for reaction in range(6)]
+    whole = table.arrays_of(pairs)
+    empty = np.zeros(1, dtype=np.int64)
+    more = PairArrays(
+        (*whole.drug_names, "never"),
+        whole.reaction_names,
+        np.append(whole.drug_index, len(whole.drug_names)),
+        np.append(whole.reaction_index, whole.reaction_index[0]),
+        np.append(whole.n, empty),
+        np.append(whole.n_drug, empty),
+        np.append(whole.n_reaction, whole.n_reaction[0]),
+        np.append(whole.n_total, whole.n_total[0]),
+        np.append(whole.expected, 0.0),
+    )
+    plain, with_empty = (
+        likelihood_ratio_test(arrays, random=np.random.default_rng(6), bootstraps=99) for arrays in (whole, more)
+    )
+    np.testing.assert_array_equal(with_empty.p[:-1], plain.p)
+    assert with_empty.p[-1] == 1
