@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixtureFit, fit_gamma_mixture
 from detectors.interval import check_level
+from detectors.likelihood_ratio import likelihood_ratio_test
+from detectors.multiplicity import benjamini_hochberg
 from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
 from detectors.score import DEFAULT_MEASURES, check_names, measures, score_all
@@ -24,6 +27,7 @@ from kelsey.score_selection import Selection
 __all__ = ["ScoreSummary", "count_reports", "score_counts", "score_reports"]
 
 _COLUMNS = ("case_id", "drug", "reaction")
+_BOOTSTRAPS, _BOOTSTRAP_SEED = 999, 0  # a fixed seed: the same file gives the same scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,12 @@ def _fit(arrays: PairArrays, names: Sequence[str] | None) -> tuple[GammaMixtureF
         return None, error.message
 
 
+def _chances(arrays: PairArrays) -> dict[str, NDArray[np.float64]]:
+    """Chance of each log likelihood ratio as the largest of its drug, and its q value over all pairs."""
+    result = likelihood_ratio_test(arrays, random=np.random.default_rng(_BOOTSTRAP_SEED), bootstraps=_BOOTSTRAPS)
+    return {"llr_p": result.p, "q_value": benjamini_hochberg(result.p)}
+
+
 def _score(
     arrays: PairArrays,
     out: Path,
@@ -150,6 +160,8 @@ def _score(
     if names is None:
         names = (*DEFAULT_MEASURES, "ebgm") if fit else DEFAULT_MEASURES
     scores = score_all(arrays, level=level, names=names, prior=prior)
+    if "llr" in names:
+        scores |= _chances(arrays)
     flags = {name: rule.flags(scores) for name, rule in _applicable(rules, list(scores)).items()}
     if fit is None and fit_status != "not asked for":
         scores |= {column: np.full(len(arrays), np.nan) for column in EmpiricalBayes.columns}

@@ -27,7 +27,8 @@ class Lord(OnlineProcedure):
     .. math:: \alpha_t = w_0 \gamma_t + (\alpha - w_0) \gamma_{t - \tau_1} + \alpha \sum_{j \ge 2} \gamma_{t - \tau_j}
 
     with :math:`\tau_j` the time of the j-th discovery and
-    :math:`\gamma_t \propto \ln(\max(t, 2)) / (t\, e^{\sqrt{\ln t}})`, which sums to less than 1. After long silence the level is small; a discovery raises it.
+    :math:`\gamma_t \propto \ln(\max(t, 2)) / (t\, e^{\sqrt{\ln t}})`, which sums to less than 1. After
+    long silence the level is small; a discovery raises it.
 
     Parameters
     ----------

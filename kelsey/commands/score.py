@@ -26,7 +26,7 @@ Examples:
 @click.option("--counts", type=EXISTING_FILE, metavar="FILE", help="Instead: drug,reaction,count, margins by sum.")
 @click.option("--out", type=OUTPUT_FILE, required=True, metavar="FILE", help="One row a pair; .csv, .parquet, .xlsx.")
 @click.option("--format", "form", type=click.Choice(["csv", "parquet", "xlsx"]), help="Whatever the name ends in.")
-@click.option("--measures", "names", metavar="LIST", help="Comma-separated, e.g. prr,ror,chi2,ic,ebgm,ror_exact.")
+@click.option("--measures", "names", metavar="LIST", help="Comma-separated, e.g. prr,ror,chi2,ic,ebgm,ror_exact,llr.")
 @click.option("--rule", "rules", multiple=True, metavar="NAME|FILE.toml", help="Column of what it flags; repeatable.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="Coverage of the intervals.")
 @click.option("--stratify", multiple=True, metavar="COL", help="Stratify the expected count; repeat for several.")

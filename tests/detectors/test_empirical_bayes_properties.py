@@ -221,14 +221,9 @@ def test_expectation_maximisation_never_goes_uphill() -> None:
 
 
 def test_a_noisy_count_beyond_all_reports_has_a_score_of_its_own_size() -> None:
-    arrays = PairArrays(
-        ("d",),
-        ("r",),
-        np.array([0]),
-        np.array([0]),
-        *(np.array([count]) for count in (270_000_000_000_000_000, 1, 1, 1)),
-        np.array([1.0]),
-    )
+    one = np.array([1])
+    many, first = 270_000_000_000_000_000 * one, 0 * one
+    arrays = PairArrays(("d",), ("r",), first, first, many, one, one, one, np.array([1.0]))
     prior = GammaMixture(alpha1=2.0, beta1=4.0, alpha2=0.2, beta2=0.1, p=0.7)
     point, lower, upper = EmpiricalBayes(prior=prior, level=0.9).score_many(arrays)[0]
     assert lower <= point <= upper

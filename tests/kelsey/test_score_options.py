@@ -98,3 +98,16 @@ def test_a_sheet_has_the_erm_columns_first_and_no_formula(tmp_path: Path) -> Non
     assert "<f>" not in sheet
     assert 'state="frozen"' in sheet
     assert strings.index("Active substance") < strings.index("ROR (-)") < strings.index("SDR evans")
+
+
+def test_likelihood_ratios_come_with_their_chance_and_q_value(tmp_path: Path) -> None:
+    text = "drug,reaction,count\na,x,40\na,y,5\nb,x,5\nb,y,200\nc,x,10\nc,y,190\n"
+    code, _, frame = run(tmp_path, text, "--measures", "llr", kind="--counts")
+    assert code == 0 and frame is not None
+    rows = {(row["drug"], row["reaction"]): row for row in frame.to_dicts()}
+    assert rows["a", "x"]["llr"] == pytest.approx(44.865254475020436, rel=1e-12)
+    assert rows["a", "x"]["llr_p"] == 0.001
+    assert rows["a", "x"]["q_value"] == pytest.approx(0.001 * 6, abs=1e-12)
+    assert rows["a", "y"]["llr"] == 0 and rows["a", "y"]["llr_p"] == rows["a", "y"]["q_value"] == 1
+    _, _, again = run(tmp_path, text, "--measures", "llr", kind="--counts")
+    assert again is not None and again.equals(frame)
