@@ -6,6 +6,8 @@ from detectors.closed_form_information_component import ClosedFormInformationCom
 from detectors.drift import RateChange, ReportingRateDrift
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, GammaMixtureFit, fit_gamma_mixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
+from detectors.fisher import FisherExact
+from detectors.fisher_mid_p import FisherMidP
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
 from detectors.likelihood_ratio import LikelihoodRatioTest, LogLikelihoodRatio, likelihood_ratio_test
@@ -32,6 +34,8 @@ __all__ = [
     "CountTable",
     "EmpiricalBayes",
     "ExactReportingOddsRatio",
+    "FisherExact",
+    "FisherMidP",
     "GammaMixture",
     "GammaMixtureFit",
     "InformationComponent",

@@ -10,7 +10,9 @@ Measure
 │   ├── NormalInformationComponent
 │   └── EmpiricalBayes
 ├── ChiSquare                         plain numbers, as they have no interval
-└── LogLikelihoodRatio
+├── LogLikelihoodRatio
+├── FisherExact
+└── FisherMidP
 """
 
 from __future__ import annotations

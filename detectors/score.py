@@ -13,6 +13,8 @@ from cases import ParameterError
 from detectors.chi_square import ChiSquare
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, fit_gamma_mixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
+from detectors.fisher import FisherExact
+from detectors.fisher_mid_p import FisherMidP
 from detectors.information_component import InformationComponent
 from detectors.likelihood_ratio import LogLikelihoodRatio
 from detectors.measure import Measure
@@ -26,7 +28,7 @@ __all__ = ["DEFAULT_MEASURES", "MEASURE_NAMES", "check_names", "measures", "scor
 DEFAULT_MEASURES = ("prr", "ror", "chi2", "ic")
 """The measures computed where none are asked for: all that are cheap and need the pair's own counts alone."""
 
-MEASURE_NAMES = (*DEFAULT_MEASURES, "ror_exact", "ebgm", "llr")
+MEASURE_NAMES = (*DEFAULT_MEASURES, "ror_exact", "ebgm", "llr", "fisher_p", "fisher_mid_p")
 """Every measure that can be asked for, by its first column."""
 
 
@@ -63,7 +65,7 @@ def measures(
         if prior is None:
             raise ParameterError("ebgm needs a prior", hint="fit one to a whole table with fit_gamma_mixture")
         every.append(EmpiricalBayes(prior=prior, level=_EBGM_LEVEL))
-    every.append(LogLikelihoodRatio())
+    every += [LogLikelihoodRatio(), FisherExact(), FisherMidP()]
     return tuple(measure for measure in every if measure.columns[0] in names)
 
 

@@ -152,7 +152,10 @@ def test_doubling_all_counts_narrows_the_interval_and_leaves_the_point(
     if not isinstance(once, Interval) or not isinstance(twice, Interval):
         assert isinstance(once, float)
         assert isinstance(twice, float)
-        assert twice >= once - 1e-9  # chi-square grows with the number of reports
+        if not kind.__name__.startswith("Fisher"):  # a chance: less where there is an excess, else more or less
+            assert twice >= once - 1e-9  # chi-square grows with the number of reports
+        elif a * d > 2 * b * c:
+            assert twice <= once
         return
     assert once.lower <= once.point <= once.upper
     if kind is EmpiricalBayes:
