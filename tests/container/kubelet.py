@@ -90,7 +90,8 @@ class PlayedPod:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
-            return error.code
+            with error:  # it holds the socket
+                return error.code
         except OSError:
             return 0
 
