@@ -11,6 +11,7 @@ from detectors.fisher_mid_p import FisherMidP
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
 from detectors.likelihood_ratio import LikelihoodRatioTest, LogLikelihoodRatio, likelihood_ratio_test
+from detectors.mantel_haenszel import MantelHaenszel
 from detectors.measure import IntervalMeasure, Measure
 from detectors.narrative import NarrativeFindings, NarrativeReader
 from detectors.normal_information_component import NormalInformationComponent
@@ -43,6 +44,7 @@ __all__ = [
     "IntervalMeasure",
     "LikelihoodRatioTest",
     "LogLikelihoodRatio",
+    "MantelHaenszel",
     "Measure",
     "NarrativeFindings",
     "NarrativeReader",

@@ -15,6 +15,7 @@ from cases import ParameterError, Stratum, UnknownTermError
 from detectors._columnar import Column, columnar_counts
 from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
+from detectors._pair_columns import PairColumns
 from detectors._snapshot import decode_snapshot, encode_snapshot
 from detectors.cell import Cell
 from detectors.pair_arrays import PairArrays
@@ -269,31 +270,18 @@ class CountTable:
             if found is None:
                 raise UnknownTermError(f"no report has the stratum {_label(stratum)!r}")
             counts = found
-        drug, reaction, n = counts.pair_columns()
-        drug_rank, reaction_rank = self._drugs.ranks(), self._reactions.ranks()
-        order = np.argsort(drug_rank[drug] * len(reaction_rank) + reaction_rank[reaction])
-        drug, reaction, n = drug[order], reaction[order], n[order]
-        n_drug = counts.drug_margins(len(drug_rank))[drug]
-        n_reaction = counts.reaction_margins(len(reaction_rank))[reaction]
+        columns = PairColumns(counts, self._drugs, self._reactions)
         if stratified and stratum is None:
-            expected = np.zeros(len(n))
-            for label in self.strata:
-                part = self._strata[label]
-                margins = part.drug_margins(len(drug_rank))[drug] / part.reports
-                expected += margins * part.reaction_margins(len(reaction_rank))[reaction]
-        else:
-            expected = n_drug.astype(np.float64) * n_reaction / counts.reports
-        return PairArrays(
-            self._drugs.ordered(),
-            self._reactions.ordered(),
-            drug_rank[drug],
-            reaction_rank[reaction],
-            n,
-            n_drug,
-            n_reaction,
-            np.full(len(n), counts.reports, dtype=np.int64),
-            expected,
-        )
+            return columns.stratified_arrays([self._strata[label] for label in self.strata])
+        return columns.arrays()
+
+    def arrays_by_stratum(self) -> dict[tuple[str, ...], PairArrays]:
+        """The pairs of `arrays`, row by row, counted within each stratum; labels sorted.
+
+        A pair, a drug or a reaction that a stratum lacks counts 0 there.
+        """
+        columns = PairColumns(self._total, self._drugs, self._reactions)
+        return {label: columns.arrays(self._strata[label]) for label in self.strata}
 
     def snapshot(self) -> dict[str, Any]:
         """The counts as plain, versioned JSON values; equal tables give equal snapshots."""
