@@ -71,7 +71,7 @@ def _case_seconds(table: CountTable, reports: list[Report], prior: GammaMixture)
     seconds = []
     for drugs, reactions, stratum in reports:
         start = time.perf_counter()
-        table.add(drugs, reactions, stratum)
+        table.update(drugs, reactions, stratum)
         score_pairs(table, list(product(drugs, reactions)), level=_LEVEL, names=_REFRESHED, prior=prior)
         seconds.append(time.perf_counter() - start)
     return median(seconds)
@@ -82,8 +82,8 @@ def _one_case(prior: GammaMixture) -> Row:
     tables = {size: CountTable() for size in (_SMALL, _LARGE)}
     for number, report in enumerate(_reports(random, _LARGE // _COPIES)):
         if number < _SMALL:
-            tables[_SMALL].add(*report)
-        tables[_LARGE].add(*report)
+            tables[_SMALL].update(*report)
+        tables[_LARGE].update(*report)
     once = CountTable.restore(tables[_LARGE].snapshot())
     for _ in range(_COPIES - 1):
         tables[_LARGE].merge(once)

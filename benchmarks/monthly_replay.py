@@ -50,7 +50,7 @@ def monthly_replay() -> Row:
     for position, (_, group) in enumerate(months):
         begin = time.perf_counter()
         for _, drugs, terms in group:
-            table.add(drugs, terms)
+            table.update(drugs, terms)
         arrays = table.arrays()
         fit = _fitted(fit, arrays)
         prior = None if fit is None else fit.prior

@@ -46,7 +46,7 @@ class MantelHaenszel:
     >>> for label, (a, b, c, d) in {"young": (10, 90, 20, 880), "old": (30, 70, 100, 300)}.items():
     ...     for count, drugs, reactions in ((a, "x", "r"), (b, "x", "s"), (c, "y", "r"), (d, "y", "s")):
     ...         for _ in range(count):
-    ...             table.add([drugs], [reactions], (label,))
+    ...             table.update([drugs], [reactions], (label,))
     >>> found = MantelHaenszel(level=0.95).score_one(table, "x", "r")
     >>> round(found["ror_mh"], 3), round(found["homogeneity_p"], 4)
     (1.696, 0.0031)

@@ -45,11 +45,11 @@ class CountTable:
     Examples
     --------
     >>> table = CountTable()
-    >>> table.add(["warfarin", "aspirin"], ["Haemorrhage"])
-    >>> table.add(["aspirin"], ["Rash"])
+    >>> table.update(["warfarin", "aspirin"], ["Haemorrhage"])
+    >>> table.update(["aspirin"], ["Rash"])
     >>> table.pair("aspirin", "Haemorrhage")
     Cell(n=1, n_drug=2, n_reaction=1, n_total=2)
-    >>> table.remove(["warfarin", "aspirin"], ["Haemorrhage"])
+    >>> table.retract(["warfarin", "aspirin"], ["Haemorrhage"])
     >>> table.report_count, ("aspirin", "Haemorrhage") in table
     (1, False)
     """
@@ -93,7 +93,7 @@ class CountTable:
         strata
             Further columns, by name, that divide the reports; the label of a report is the tuple of its values as
             text, in the order of the mapping, where a missing value is ``"unknown"``. Without them, all reports have
-            the stratum that `add` takes for granted.
+            the stratum that `update` takes for granted.
         first_row
             What messages call the first row.
 
@@ -124,15 +124,15 @@ class CountTable:
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def add(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
+    def update(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
         """Count one report with all combinations of its drugs and reactions; nothing if it lacks either.
 
         Raises `ParameterError`, and changes nothing, if a name is blank or a text stands where a list of them should.
         """
         self._change(drugs, reactions, stratum, 1)
 
-    def remove(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
-        """Take one report back: the inverse of `add` with the same arguments.
+    def retract(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
+        """Take one report back: the inverse of `update` with the same arguments.
 
         Raises `ParameterError`, and changes nothing, if the table holds no such report.
         """
@@ -154,7 +154,8 @@ class CountTable:
                 self._strata[label] = counts
         if by < 0 and not counts.holds(drug_ids, reaction_ids, pairs):
             raise ParameterError(
-                "the table holds no such report", hint="remove takes exactly what add was given, its stratum included"
+                "the table holds no such report",
+                hint="retract takes exactly what update was given, its stratum included",
             )
         counts.change(drug_ids, reaction_ids, pairs, by)
         self._total.change(drug_ids, reaction_ids, pairs, by)

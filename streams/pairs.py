@@ -25,7 +25,7 @@ def site_table(settings: SiteSettings) -> CountTable:
     for store in open_stores(settings, "casebook"):
         for _, case in store.live_cases():
             contribution = casebook.contribution(case)
-            table.add(contribution.drugs, contribution.reactions, case.stratum)
+            table.update(contribution.drugs, contribution.reactions, case.stratum)
     return table
 
 

@@ -135,7 +135,7 @@ class PartitionBook:
         for seen, case in self.store.live_cases():
             contribution = self._casebook.contribution(case)
             self.live_count += 1
-            self.table.add(contribution.drugs, contribution.reactions, case.stratum)
+            self.table.update(contribution.drugs, contribution.reactions, case.stratum)
             if self._is_learning and seen > place:
                 self.models.learn(case, contribution)
 

@@ -11,7 +11,7 @@ __all__ = ["TableChange"]
 
 
 class TableChange(NamedTuple):
-    """Arguments of `CountTable.add` or `remove`."""
+    """Arguments of `CountTable.update` or `retract`."""
 
     drugs: tuple[str, ...]
     reactions: tuple[str, ...]
@@ -21,6 +21,6 @@ class TableChange(NamedTuple):
     def apply_to(self, table: CountTable) -> None:
         """Make the change."""
         if self.is_added:
-            table.add(self.drugs, self.reactions, self.stratum)
+            table.update(self.drugs, self.reactions, self.stratum)
         else:
-            table.remove(self.drugs, self.reactions, self.stratum)
+            table.retract(self.drugs, self.reactions, self.stratum)

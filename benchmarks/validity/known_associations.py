@@ -100,8 +100,8 @@ def first_found(
             drugs, reactions = _terms(report, associations)
             if drugs and reactions:
                 seen |= drugs | reactions
-                table.add(sorted(drugs), sorted(reactions))
-                single.add(
+                table.update(sorted(drugs), sorted(reactions))
+                single.update(
                     sorted(set(drug_names(report.report.vax))), sorted(set(reaction_terms(report.report.symptoms)))
                 )
         prior = _fitted(single.arrays(), prior)

@@ -33,7 +33,7 @@ reports = st.lists(
 def table_of(some_reports: Iterable[Report]) -> CountTable:
     table = CountTable()
     for drugs, reactions, stratum in some_reports:
-        table.add(drugs, reactions, stratum)
+        table.update(drugs, reactions, stratum)
     return table
 
 

@@ -17,7 +17,7 @@ def confounded() -> CountTable:
         names = (("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"))
         for (drug, reaction), count in zip(names, cells, strict=True):
             for _ in range(count):
-                table.add([drug], [reaction], (stratum,))
+                table.update([drug], [reaction], (stratum,))
     return table
 
 
@@ -42,7 +42,7 @@ def test_a_prior_is_fitted_to_the_stratified_expectation() -> None:
         reactions = [f"r{value}" for value in np.unique((random.gamma(0.7, 14 if number % 2 else 7, 2)).astype(int))]
         if "d3" in drugs and random.random() < 0.5:
             reactions.append("r40")
-        table.add(drugs, reactions, stratum)
+        table.update(drugs, reactions, stratum)
     arrays = table.arrays(stratified=True)
     assert not np.allclose(arrays.expected, table.arrays().expected)
     scores = score_all(arrays, names=["ic", "ebgm"])

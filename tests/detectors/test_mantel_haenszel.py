@@ -29,7 +29,7 @@ def stratified(*strata: Fourfold) -> CountTable:
     for number, counts in enumerate(strata):
         for count, drug, reaction in zip(counts, "xxyy", "rsrs", strict=True):
             for _ in range(count):
-                table.add([drug], [reaction], (str(number),))
+                table.update([drug], [reaction], (str(number),))
     return table
 
 

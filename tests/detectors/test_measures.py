@@ -92,8 +92,8 @@ def test_many_equals_the_loop_of_one(kind: type[Measure]) -> None:
     for _ in range(300):
         drugs = random.choice(["a", "b", "c", "d", "e"], size=random.integers(1, 4), replace=False).tolist()
         reactions = random.choice(list("uvwxyz"), size=random.integers(1, 4), replace=False).tolist()
-        table.add(drugs, reactions)
-    table.add(["single"], ["lonely"])  # c = 0 and b = 0
+        table.update(drugs, reactions)
+    table.update(["single"], ["lonely"])  # c = 0 and b = 0
     arrays = table.arrays()
     many = measure.score_many(arrays)
     ones = []

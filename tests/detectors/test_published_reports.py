@@ -130,7 +130,7 @@ def test_caers_as_a_stream_equals_caers_as_columns(shared_data: Path, caers: Cou
     )
     streamed = CountTable()
     for _, drugs, reactions in single.iter_rows():
-        streamed.add(drugs, reactions)
+        streamed.update(drugs, reactions)
     rows = frame.filter(pl.col("id").is_in(single["id"].implode()))
     assert streamed == CountTable.from_reports(rows["id"], rows["var1"], rows["var2"])
     assert streamed.report_count == 2564

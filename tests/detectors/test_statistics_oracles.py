@@ -151,7 +151,7 @@ def toy() -> CountTable:
     for stratum, cells in TOY_CELLS.items():
         for (drug, reaction), count in cells.items():
             for _ in range(count):
-                table.add([drug], [reaction], stratum)
+                table.update([drug], [reaction], stratum)
     return table
 
 

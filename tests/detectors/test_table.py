@@ -48,14 +48,14 @@ def as_cells(table: CountTable, stratum: Stratum | None = None) -> dict[tuple[st
 
 def test_a_pair_named_twice_in_a_report_counts_once() -> None:
     table = CountTable()
-    table.add(["aspirin", "aspirin", "warfarin"], ["rash", "rash"])
+    table.update(["aspirin", "aspirin", "warfarin"], ["rash", "rash"])
     assert table.pair("aspirin", "rash") == Cell(1, 1, 1, 1)
 
 
 def test_a_report_with_three_drugs_adds_one_to_the_total() -> None:
     table = CountTable()
-    table.add(["aspirin", "warfarin", "ibuprofen"], ["rash"])
-    table.add(["aspirin"], ["nausea"])
+    table.update(["aspirin", "warfarin", "ibuprofen"], ["rash"])
+    table.update(["aspirin"], ["nausea"])
     assert table.pair("aspirin", "rash") == Cell(n=1, n_drug=2, n_reaction=1, n_total=2)
     assert table.report_count == 2
 
@@ -72,19 +72,19 @@ def test_unique_report_counting_in_columns() -> None:
 
 def test_a_report_without_drug_or_reaction_adds_nothing() -> None:
     table = CountTable()
-    table.add([], ["rash"])
-    table.add(["aspirin"], [])
+    table.update([], ["rash"])
+    table.update(["aspirin"], [])
     assert table == CountTable()
     assert table.report_count == 0
     assert len(table.arrays()) == 0
-    table.remove([], ["rash"])  # the inverse of nothing
+    table.retract([], ["rash"])  # the inverse of nothing
 
 
 @given(reports)
 def test_streaming_equals_batch_after_every_prefix(some_reports: list[Report]) -> None:
     table = CountTable()
     for length, (drugs, reactions, stratum) in enumerate(some_reports, start=1):
-        table.add(drugs, reactions, stratum)
+        table.update(drugs, reactions, stratum)
         assert as_cells(table) == batch(some_reports[:length])
     for label in STRATA:
         if expected := batch(some_reports, label):
@@ -120,7 +120,7 @@ def test_merging_a_table_with_itself_doubles_it() -> None:
 def test_retraction_undoes(kept: list[Report], retracted: list[Report]) -> None:
     table = table_of([*kept, *retracted])
     for drugs, reactions, stratum in retracted:
-        table.remove(drugs, reactions, stratum)
+        table.retract(drugs, reactions, stratum)
     assert table == table_of(kept)
     assert as_cells(table) == batch(kept)
 
@@ -128,14 +128,14 @@ def test_retraction_undoes(kept: list[Report], retracted: list[Report]) -> None:
 def test_a_pair_that_appears_is_retracted_and_appears_again_is_as_if_it_appeared_once() -> None:
     once, again = CountTable(), CountTable()
     for table in (once, again):
-        table.add(["warfarin"], ["rash"])
-    once.add(["aspirin"], ["haemorrhage"])
-    again.add(["aspirin"], ["haemorrhage"])
-    again.remove(["aspirin"], ["haemorrhage"])
+        table.update(["warfarin"], ["rash"])
+    once.update(["aspirin"], ["haemorrhage"])
+    again.update(["aspirin"], ["haemorrhage"])
+    again.retract(["aspirin"], ["haemorrhage"])
     assert ("aspirin", "haemorrhage") not in again
     with pytest.raises(UnknownTermError):
         again.pair("aspirin", "haemorrhage")
-    again.add(["aspirin"], ["haemorrhage"])
+    again.update(["aspirin"], ["haemorrhage"])
     assert again == once
     assert again.snapshot() == once.snapshot()
     assert again.arrays().drug == once.arrays().drug
@@ -157,7 +157,7 @@ def test_removing_what_was_not_added_is_refused_and_changes_nothing(
     table = table_of([(("aspirin",), ("rash",), Stratum()), (("ibuprofen",), ("vertigo",), Stratum())])
     before = table.snapshot()
     with pytest.raises(ParameterError, match="holds no"):
-        table.remove(drugs, reactions, stratum)
+        table.retract(drugs, reactions, stratum)
     assert table.snapshot() == before
 
 
@@ -165,7 +165,7 @@ def test_removing_what_was_not_added_is_refused_and_changes_nothing(
 def test_blank_names_and_a_text_in_place_of_names_are_refused(drugs: str | list[str]) -> None:
     table = CountTable()
     with pytest.raises(ParameterError, match="drug"):
-        table.add(drugs, ["rash"])
+        table.update(drugs, ["rash"])
     assert table == CountTable()
 
 
@@ -188,7 +188,7 @@ def test_known_terms_never_reported_together_are_a_zero_not_an_error() -> None:
 def test_rows_are_sorted_by_drug_then_reaction_whatever_came_first() -> None:
     table = CountTable()
     for drug, reaction in [("b", "z"), ("Ä", "y"), ("b", "a"), ("B", "m"), ("a", "z"), ("10", "q")]:
-        table.add([drug], [reaction])
+        table.update([drug], [reaction])
     arrays = table.arrays()
     pairs = list(zip(arrays.drug, arrays.reaction, strict=True))
     assert pairs == sorted(pairs)
@@ -234,10 +234,10 @@ def test_the_stratified_expected_count_is_the_sum_over_strata(some_reports: list
 def test_a_stratum_that_lacks_the_drug_adds_nothing_to_its_expected_count() -> None:
     table = CountTable()
     for _ in range(4):
-        table.add(["finasteride"], ["rash"], ("male",))
-    table.add(["finasteride"], ["nausea"], ("male",))
+        table.update(["finasteride"], ["rash"], ("male",))
+    table.update(["finasteride"], ["nausea"], ("male",))
     for _ in range(10):
-        table.add(["tamoxifen"], ["rash"], ("female",))
+        table.update(["tamoxifen"], ["rash"], ("female",))
     arrays = table.arrays(stratified=True)
     assert dict(zip(zip(arrays.drug, arrays.reaction, strict=True), arrays.expected.tolist(), strict=True)) == {
         ("finasteride", "nausea"): 1.0,
@@ -308,7 +308,7 @@ def test_a_snapshot_restores(some_reports: list[Report]) -> None:
     restored = CountTable.restore(table.snapshot())
     assert restored == table
     assert as_cells(restored) == as_cells(table)
-    restored.add(["aspirin"], ["rash"])
+    restored.update(["aspirin"], ["rash"])
     assert restored.report_count == table.report_count + 1
 
 

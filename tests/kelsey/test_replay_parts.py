@@ -36,15 +36,15 @@ def observe(log: SignalLog, counts: CountTable, day: date) -> None:
 def test_a_signal_keeps_its_first_day_and_gets_its_last_values() -> None:
     counts = CountTable()
     for _ in range(400):
-        counts.add(["other"], ["Fever"])
+        counts.update(["other"], ["Fever"])
     log = SignalLog(view="pooled")
     observe(log, counts, DAYS[0])
     assert log.first == {}
     for _ in range(6):
-        counts.add(["drug"], ["Rash"])
+        counts.update(["drug"], ["Rash"])
     observe(log, counts, DAYS[0])
     for _ in range(4):
-        counts.add(["drug"], ["Rash"])
+        counts.update(["drug"], ["Rash"])
     observe(log, counts, DAYS[1])
     arrays = counts.arrays()
     rows = list(log.rows(arrays, score_all(arrays)))
@@ -61,13 +61,13 @@ def test_a_signal_keeps_its_first_day_and_gets_its_last_values() -> None:
 def test_a_pair_that_is_gone_at_the_end_is_still_listed() -> None:
     counts = CountTable()
     for _ in range(400):
-        counts.add(["other"], ["Fever"])
+        counts.update(["other"], ["Fever"])
     for _ in range(6):
-        counts.add(["drug"], ["Rash"])
+        counts.update(["drug"], ["Rash"])
     log = SignalLog(view="site", site="a")
     observe(log, counts, DAYS[0])
     for _ in range(6):
-        counts.remove(["drug"], ["Rash"])
+        counts.retract(["drug"], ["Rash"])
     arrays = counts.arrays()
     (row,) = [row for row in log.rows(arrays, score_all(arrays)) if row["drug"] == "drug"]
     assert (row["site"], row["reports_at_end"], row["prr"]) == ("a", 0, None)
