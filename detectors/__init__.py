@@ -8,6 +8,7 @@ from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, GammaMixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.fisher import FisherExact
 from detectors.fisher_mid_p import FisherMidP
+from detectors.hierarchy import Hierarchy
 from detectors.information_component import InformationComponent
 from detectors.interval import Interval
 from detectors.likelihood_ratio import LikelihoodRatioTest, LogLikelihoodRatio, likelihood_ratio_test
@@ -39,6 +40,7 @@ __all__ = [
     "FisherMidP",
     "GammaMixture",
     "GammaMixtureFit",
+    "Hierarchy",
     "InformationComponent",
     "Interval",
     "IntervalMeasure",

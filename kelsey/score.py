@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixtureFit, fit_gamma_mixture
+from detectors.hierarchy import Hierarchy
 from detectors.interval import check_level
 from detectors.likelihood_ratio import likelihood_ratio_test
 from detectors.multiplicity import benjamini_hochberg
@@ -144,6 +145,12 @@ def _chances(arrays: PairArrays) -> dict[str, NDArray[np.float64]]:
     return {"llr_p": result.p, "q_value": benjamini_hochberg(result.p)}
 
 
+def _place(arrays: PairArrays, hierarchy: Hierarchy) -> dict[str, NDArray[Any]]:
+    """Where each row's reaction stands in the hierarchy."""
+    number = hierarchy.numbers(arrays.reaction_names)[arrays.reaction_index]
+    return {"level": hierarchy.level[number], "is_leaf": hierarchy.is_leaf[number]}
+
+
 def _score(
     arrays: PairArrays,
     out: Path,
@@ -154,6 +161,7 @@ def _score(
     names: Sequence[str] | None,
     report_count: int,
     strata: tuple[tuple[str, ...], ...] = (),
+    hierarchy: Hierarchy | None = None,
 ) -> ScoreSummary:
     fit, fit_status = _fit(arrays, names)
     prior = None if fit is None else fit.prior
@@ -165,13 +173,15 @@ def _score(
     flags = {name: rule.flags(scores) for name, rule in _applicable(rules, list(scores)).items()}
     if fit is None and fit_status != "not asked for":
         scores |= {column: np.full(len(arrays), np.nan) for column in EmpiricalBayes.columns}
-    clash = sorted(set(flags) & {"drug", "reaction", *scores})
+    place = {} if hierarchy is None else _place(arrays, hierarchy)
+    clash = sorted(set(flags) & {"drug", "reaction", *place, *scores})
     if clash:
         raise ParameterError(f"rule {clash[0]} has the name of a column", hint="give it another name")
     result = pl.DataFrame(
         {
             "drug": pl.Series(arrays.drug_names, dtype=pl.String).gather(arrays.drug_index),
             "reaction": pl.Series(arrays.reaction_names, dtype=pl.String).gather(arrays.reaction_index),
+            **place,
             **scores,
             **flags,
         }
@@ -209,8 +219,9 @@ def score_reports(
         UTF-8 CSV (plain or gzip) or Parquet with columns ``case_id``, ``drug``, ``reaction`` and those of `stratify`
         and `selection`; one row a pair that the report names. Text is taken as it stands.
     out
-        File to write; replaced if it exists. Columns: drug, reaction, those of `detectors.score.score_all`, and one
-        true/false column a rule. A measure that the counts do not define is empty. No number is rounded.
+        File to write; replaced if it exists. Columns: drug, reaction, with a hierarchy level (1 at the top) and is_leaf
+        (nothing lies below the reaction), those of `detectors.score.score_all`, and one true/false column a rule. A
+        measure that the counts do not define is empty. No number is rounded.
     stratify
         Columns that divide the reports. They change `expected`, which becomes the sum over the strata, and with it the
         three ic columns, the ebgm columns and the rules that read them; PRR, ROR and chi-square stay crude. A missing
@@ -233,7 +244,8 @@ def score_reports(
         Naming file, column and row (the header of a CSV is row 1): a missing or double column, an empty case id, drug
         or reaction, a column without any value, a report in two strata, a file that cannot be read or written.
     UnknownTermError
-        A value of `selection`, or a name in its groups, that no report has; the nearest are named.
+        A value of `selection`, or a name in its groups, that no report has; a reaction that its hierarchy lacks; the
+        nearest are named.
     """
     wanted = _form(out, form)
     if len(set(stratify)) < len(stratify) or set(stratify) & set(_COLUMNS):
@@ -250,6 +262,7 @@ def score_reports(
         names=names,
         report_count=table.report_count,
         strata=table.strata if stratify else (),
+        hierarchy=None if selection is None else selection.hierarchy,
     )
 
 

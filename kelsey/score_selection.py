@@ -1,4 +1,4 @@
-"""Which rows of a report table are counted, and under which names: conditions, dates, custom groups."""
+"""Which rows of a report table are counted, and under which names: conditions, dates, custom groups, every level."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cases import ParameterError, UnknownTermError
+from detectors.hierarchy import Hierarchy
 from kelsey.score_input import InputRows, read_rows, unknown_name
 
 __all__ = ["Selection", "parse_dates", "parse_subset"]
@@ -59,6 +60,8 @@ class Selection:
     groups
         CSV ``kind,name,group``: rows of kind drug or reaction that put a name into a group. A group takes the place of
         its members and counts each report once; a name in two groups counts in both.
+    hierarchy
+        Every reaction, or group of reactions, counts under its own name and all names above it, each report once.
     """
 
     subset: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Selection:
     until: date | None = None
     date_column: str = "date"
     groups: Path | None = None
+    hierarchy: Hierarchy | None = None
 
     @property
     def is_dated(self) -> bool:
@@ -81,8 +85,8 @@ class Selection:
     def apply(self, rows: InputRows) -> pl.DataFrame:
         """The rows to count, already checked for missing names.
 
-        Raises `UnknownTermError`, naming the nearest, for a value or a member of a group that no row has, and
-        `ParameterError` where nothing is left.
+        Raises `UnknownTermError`, naming the nearest, for a value or a member of a group that no row has and for a
+        reaction that the hierarchy does not have, and `ParameterError` where nothing is left.
         """
         frame = rows.frame
         keep = pl.repeat(True, len(frame), eager=True)
@@ -98,7 +102,10 @@ class Selection:
         chosen = grouped.filter(keep) if self.groups is None else grouped.filter("_keep").drop("_keep")
         if chosen.is_empty():
             raise ParameterError(f"{rows.path}: no report meets the conditions")
-        return chosen
+        if self.hierarchy is None:
+            return chosen
+        row, names = self.hierarchy.rolled_up(chosen["reaction"])
+        return chosen[row].with_columns(names.alias("reaction"))
 
 
 def _meets(frame: pl.DataFrame, column: str, values: Sequence[str]) -> pl.Series:

@@ -35,16 +35,18 @@ Examples:
 @click.option("--until", type=_DAY, help="Last day, included.")
 @click.option("--date-column", default="date", show_default=True, metavar="COL", help="Where the day stands.")
 @click.option("--groups", type=EXISTING_FILE, metavar="FILE.csv", help="Custom groups: kind,name,group.")
+@click.option("--hierarchy", type=EXISTING_FILE, metavar="FILE.csv", help="Score all levels too: child,parent.")
 @as_json_option
 def score(
     reports: Path | None, counts: Path | None, out: Path, form: str | None, names: str | None, rules: tuple[str, ...],
     level: float, stratify: tuple[str, ...], subset: tuple[str, ...], since: datetime | None, until: datetime | None,
-    date_column: str, groups: Path | None, as_json: bool,
+    date_column: str, groups: Path | None, hierarchy: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Score every drug-reaction pair of a table: PRR, ROR, chi-square, IC and EBGM with intervals.
 
     The counting unit is the distinct report (case_id): a pair named twice in a report counts once.
     """
+    from kelsey.hierarchy_file import read_hierarchy
     from kelsey.score import score_counts, score_reports
     from kelsey.score_rules import chosen_rules
     from kelsey.score_selection import Selection, parse_subset
@@ -54,14 +56,14 @@ def score(
     measures = None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
     chosen = chosen_rules(rules) if rules else None
     if counts is not None:
-        if stratify or subset or since or until or groups:
-            raise click.UsageError("--stratify, --subset, --since, --until and --groups need --reports")
+        if stratify or subset or since or until or groups or hierarchy:
+            raise click.UsageError("--stratify, --subset, --since, --until, --groups and --hierarchy need --reports")
         summary = score_counts(counts, out, level=level, rules=chosen, names=measures, form=form)
     else:
         assert reports is not None  # noqa: S101  one of the two is given
         selection = Selection(
             subset=parse_subset(subset), since=since.date() if since else None, until=until.date() if until else None,
-            date_column=date_column, groups=groups,
+            date_column=date_column, groups=groups, hierarchy=read_hierarchy(hierarchy) if hierarchy else None,
         )  # fmt: skip
         summary = score_reports(
             reports, out, stratify=stratify, level=level, rules=chosen, names=measures, selection=selection, form=form

@@ -111,3 +111,54 @@ def test_likelihood_ratios_come_with_their_chance_and_q_value(tmp_path: Path) ->
     assert rows["a", "y"]["llr"] == 0 and rows["a", "y"]["llr_p"] == rows["a", "y"]["q_value"] == 1
     _, _, again = run(tmp_path, text, "--measures", "llr", kind="--counts")
     assert again is not None and again.equals(frame)
+
+
+TREE = "child,parent\nhaemorrhage,vessels\nrash,skin\nitching,skin\nskin,any\nvessels,any\nnausea,any\n"
+
+
+def test_a_hierarchy_scores_every_level_by_distinct_reports(tmp_path: Path) -> None:
+    (tmp_path / "tree.csv").write_text(TREE)
+    text = REPORTS + "4,ibuprofen,itching,f,\n4,ibuprofen,skin,f,\n5,ibuprofen,itching,m,\n"
+    code, out, frame = run(tmp_path, text, "--hierarchy", str(tmp_path / "tree.csv"), "--json")
+    assert code == 0 and frame is not None
+    rows = frame.select("drug", "reaction", "level", "is_leaf", "n", "n_drug", "n_reaction", "n_total").rows()
+    assert [row for row in rows if row[0] == "ibuprofen"] == [
+        ("ibuprofen", "any", 1, False, 2, 2, 5, 5),
+        ("ibuprofen", "itching", 3, True, 2, 2, 2, 5),
+        ("ibuprofen", "rash", 3, True, 1, 2, 1, 5),
+        ("ibuprofen", "skin", 2, False, 2, 2, 2, 5),
+    ]
+    assert ("aspirin", "vessels", 2, False, 1, 2, 2, 5) in rows
+    assert json.loads(out)["reports"] == 5
+    plain = run(tmp_path, text)[2]  # what is reported scores as without: the rows above come on top
+    assert plain is not None and "level" not in plain.columns
+    shared = ["drug", "reaction", "n", "n_drug", "n_reaction", "prr", "ic_lower"]
+    both = plain.filter(pl.col("reaction") != "skin").select(shared)
+    assert both.join(frame.select(shared), on=shared, nulls_equal=True).height == both.height == 5
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (TREE.replace("rash", "rush"), "the hierarchy does not have 'rash' (the nearest are 'rush'"),
+        (TREE + "any,skin\n", "tree.csv: row 5: 'any' is above 'skin', but also below it"),
+        (TREE + "skin,skin\n", "tree.csv: row 8: 'skin' is its own parent"),
+        (TREE + "skin,\n", "tree.csv: row 8: parent has no value"),
+        (TREE.replace("parent", "parents"), "tree.csv: column 'parent' is missing (did you mean 'parents'?)"),
+    ],
+)
+def test_a_hierarchy_that_does_not_fit_is_refused(tmp_path: Path, tree: str, message: str) -> None:
+    (tmp_path / "tree.csv").write_text(tree)
+    code, out, _ = run(tmp_path, REPORTS, "--hierarchy", str(tmp_path / "tree.csv"))
+    assert code == 1
+    assert message in out
+
+
+def test_groups_come_before_the_hierarchy_and_conditions_before_both(tmp_path: Path) -> None:
+    (tmp_path / "tree.csv").write_text("child,parent\nbleeding,any\nnausea,any\nrash,any\n")
+    (tmp_path / "groups.csv").write_text("kind,name,group\nreaction,haemorrhage,bleeding\n")
+    options = ["--hierarchy", str(tmp_path / "tree.csv"), "--groups", str(tmp_path / "groups.csv")]
+    _, _, frame = run(tmp_path, REPORTS, *options, "--subset", "reaction=haemorrhage")
+    assert frame is not None
+    assert sorted(set(frame["reaction"])) == ["any", "bleeding"]
+    assert frame.filter(reaction="any")["n_reaction"].to_list() == [2, 2]
