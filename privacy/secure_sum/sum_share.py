@@ -1,0 +1,145 @@
+"""What an aggregator tells the hub: its share of the noisy encoded sum of one epoch, over the sites both agreed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from numpy.typing import NDArray
+
+from cases.errors import ParameterError
+from privacy.protocol import SurveillanceProtocol
+from privacy.release import TABLES, table_lengths
+from privacy.secure_sum.accepted_set import Acceptance
+from privacy.secure_sum.additive_share import Words, join_shares
+from privacy.secure_sum.cohort import Cohort
+from privacy.secure_sum.framing import HEADER_LIMIT, digest_of, open_frame, seal_frame
+from privacy.secure_sum.share_error import ShareError, ShareFault
+from privacy.secure_sum.site_share import Role
+
+__all__ = ["SumShare", "encode_sum", "join_sums", "maximum_sum_bytes", "open_sum_share", "seal_sum_share"]
+
+_KIND = "sum-share"
+_HASH = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    role: Role
+    acceptance: Acceptance
+    payload_digest: _HASH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SumShare:
+    """One verified message of an aggregator to the hub.
+
+    Parameters
+    ----------
+    role
+        Which aggregator's.
+    acceptance
+        The agreed set of sites, with both signatures.
+    words
+        Share of W, all tables one after the other, shape (cells + drugs + reactions,), in lattice units.
+    """
+
+    role: Role
+    acceptance: Acceptance
+    words: Words
+
+
+def encode_sum(
+    coefficients: Mapping[int, int], contents: Mapping[int, Words], noise: Words, *, shape: tuple[int, int]
+) -> Words:
+    r"""An aggregator's share of :math:`W_t = \sum_s C_{ts} X_s + Z_t`, modulo 2**64, margins derived.
+
+    Linear throughout, so that the two aggregators' results add up to what one would get who holds both.
+
+    Parameters
+    ----------
+    coefficients
+        Row t of C: whole number by epoch s.
+    contents
+        Share of the summed increments by epoch, each of shape (cells,); epochs without a coefficient are an error.
+    noise
+        Share of the sites' summed noise of epoch t, all tables one after the other.
+    shape
+        Drugs by reactions.
+
+    Raises
+    ------
+    ParameterError
+        An epoch has no coefficient, or a share another length.
+    """
+    drugs, reactions = shape
+    if noise.shape != (drugs * reactions + drugs + reactions,):
+        raise ParameterError(f"noise must have {drugs * reactions + drugs + reactions} words, not {noise.size}")
+    total = np.zeros(drugs * reactions, dtype=np.uint64)
+    for epoch, content in contents.items():
+        if epoch not in coefficients:
+            raise ParameterError(f"there is no coefficient for epoch {epoch}")
+        total += np.uint64(coefficients[epoch] % (1 << 64)) * content
+    square = total.reshape(shape)
+    return np.concatenate([total, square.sum(axis=1), square.sum(axis=0)]) + noise
+
+
+def seal_sum_share(share: SumShare, key: Ed25519PrivateKey) -> bytes:
+    """The signed message; the same share and key give the same bytes."""
+    payload = share.words.astype("<u8", copy=False).tobytes()
+    body = _Body(role=share.role, acceptance=share.acceptance, payload_digest=digest_of(payload))
+    return seal_frame(_KIND, body, payload, key)
+
+
+def maximum_sum_bytes(protocol: SurveillanceProtocol) -> int:
+    """Longest message of an aggregator to the hub."""
+    return 8 * sum(table_lengths(protocol).values()) + HEADER_LIMIT + 64
+
+
+def open_sum_share(
+    data: bytes | memoryview,
+    *,
+    keys: Mapping[Role, Ed25519PublicKey],
+    role: Role,
+    protocol: SurveillanceProtocol,
+    cohort: Cohort,
+) -> SumShare:
+    """Verify and decode a message of the aggregator `role`; the hub's only way in.
+
+    Raises `ShareError` with the first fault of: form, signature, recipient (another role), signatures of the accepted
+    set, protocol, era, epoch, cohort (opened with too few sites, or not opened at all), length, digest.
+    """
+    body, payload = open_frame(_KIND, data, _Body, keys[role])
+    if body.role is not role:
+        raise ShareError(ShareFault.RECIPIENT, f"sealed as {body.role} with the {role}'s key")
+    accepted = body.acceptance.verify(keys[Role.LEADER], keys[Role.HELPER])
+    if accepted.protocol_hash != protocol.hash:
+        raise ShareError(ShareFault.PROTOCOL, "made under another protocol", hint=f"here it is {protocol.hash}")
+    if accepted.era != protocol.era:
+        raise ShareError(ShareFault.ERA, "made for another era than its protocol's")
+    if not accepted.epoch < protocol.calendar.count:
+        raise ShareError(ShareFault.EPOCH, f"epoch lies outside the calendar of {protocol.calendar.count} epochs")
+    if not (accepted.is_opened and len(accepted.members) >= cohort.minimum):
+        raise ShareError(
+            ShareFault.COHORT, f"{len(accepted.members)} sites, a sum is opened with at least {cohort.minimum}"
+        )
+    if len(payload) != 8 * sum(table_lengths(protocol).values()):
+        raise ShareError(ShareFault.LENGTH, f"the payload has {len(payload)} bytes, which is no sum of this protocol")
+    if digest_of(payload) != body.payload_digest:
+        raise ShareError(ShareFault.DIGEST, "the payload is not the one that was signed")
+    return SumShare(role=role, acceptance=body.acceptance, words=np.frombuffer(payload, dtype="<u8").astype(np.uint64))
+
+
+def join_sums(first: SumShare, second: SumShare, protocol: SurveillanceProtocol) -> dict[str, NDArray[np.int64]]:
+    """The noisy tables W that the shares of both aggregators add up to, by table name.
+
+    Raises `ShareError` (disagreement) unless they are of both roles and over the same accepted set.
+    """
+    if {first.role, second.role} != set(Role) or first.acceptance.accepted != second.acceptance.accepted:
+        raise ShareError(ShareFault.DISAGREEMENT, "the two shares are not of both aggregators and one accepted set")
+    values = join_shares(first.words, second.words)
+    ends = np.cumsum([table_lengths(protocol)[name] for name in TABLES])
+    return dict(zip(TABLES, np.split(values, ends[:-1]), strict=True))
