@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from cases import ParameterError
 from detectors._counts import PAIR_STRIDE, Counts
 
-__all__ = ["Column", "columnar_counts"]
+__all__ = ["MISSING_WORDS", "Column", "columnar_counts"]
 
 Column = Sequence[Any] | NDArray[Any] | pl.Series
 _UNKNOWN = "unknown"
-_MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only a column of nothing else is refused
+MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only a column of nothing else is refused
 
 
 class _Coded:
@@ -42,7 +42,7 @@ class _Coded:
 
     def check(self, *, is_required: bool, first_row: int) -> None:
         """Raise `ParameterError` for a column without any value, and for a missing one where each row needs it."""
-        if len(self.codes) and all(value.lower() in _MISSING_WORDS for value in self.values):
+        if len(self.codes) and all(value.lower() in MISSING_WORDS for value in self.values):
             raise ParameterError(f"column {self.name} has no value in any row")
         if is_required and len(self.codes) and self.codes.min() < 0:
             raise ParameterError(f"column {self.name} has no value in row {first_row + int(np.argmin(self.codes))}")

@@ -31,6 +31,7 @@ _PLAIN = {
     "llr_p": "Monte Carlo p-value of the log likelihood ratio",
     "q_value": "q-value (share of false discoveries)",
     "fisher_p": "p-value of Fisher's exact test",
+    "fisher_mid_p": "mid-p-value of Fisher's exact test",
 }
 
 RULE_COLUMNS: Mapping[str, str] = MappingProxyType(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors.chi_square import ChiSquare
+from detectors.closed_form_information_component import ClosedFormInformationComponent
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixture, fit_gamma_mixture
 from detectors.exact_reporting_odds_ratio import ExactReportingOddsRatio
 from detectors.fisher import FisherExact
@@ -18,18 +20,42 @@ from detectors.fisher_mid_p import FisherMidP
 from detectors.information_component import InformationComponent
 from detectors.likelihood_ratio import LogLikelihoodRatio
 from detectors.measure import Measure
+from detectors.normal_information_component import NormalInformationComponent
 from detectors.pair_arrays import PairArrays
 from detectors.proportional_reporting_ratio import ProportionalReportingRatio
 from detectors.reporting_odds_ratio import ReportingOddsRatio
 from detectors.table import CountTable
 
-__all__ = ["DEFAULT_MEASURES", "MEASURE_NAMES", "check_names", "measures", "score_all", "score_pairs"]
+__all__ = [
+    "DEFAULT_MEASURES",
+    "MEASURE_COLUMNS",
+    "MEASURE_NAMES",
+    "check_names",
+    "measures",
+    "score_all",
+    "score_pairs",
+]
 
 DEFAULT_MEASURES = ("prr", "ror", "chi2", "ic")
 """The measures computed where none are asked for: all that are cheap and need the pair's own counts alone."""
 
-MEASURE_NAMES = (*DEFAULT_MEASURES, "ror_exact", "ebgm", "llr", "fisher_p", "fisher_mid_p")
+MEASURE_NAMES = (
+    *DEFAULT_MEASURES, "ic_closed", "ic_bcpnn", "ror_exact", "ebgm", "llr", "fisher_p", "fisher_mid_p"
+)  # fmt: skip
 """Every measure that can be asked for, by its first column."""
+
+MEASURE_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        column: measure.columns[0]
+        for measure in (
+            ProportionalReportingRatio, ReportingOddsRatio, ChiSquare, InformationComponent,
+            ClosedFormInformationComponent, NormalInformationComponent, ExactReportingOddsRatio, EmpiricalBayes,
+            LogLikelihoodRatio, FisherExact, FisherMidP,
+        )
+        for column in measure.columns
+    }
+)  # fmt: skip
+"""The measure that each column belongs to, by the column's name."""
 
 
 _EBGM_LEVEL = 0.90  # what the names of its columns say: 5 % and 95 % quantiles
@@ -42,6 +68,8 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in MEASURE_NAMES:
             near = get_close_matches(name, MEASURE_NAMES, n=1)
+            if name in MEASURE_COLUMNS:
+                near = [MEASURE_COLUMNS[name]]
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(MEASURE_NAMES)}"
             raise ParameterError(f"there is no measure {name!r}", hint=hint)
 
@@ -51,7 +79,8 @@ def measures(
 ) -> tuple[Measure, ...]:
     """The measures that `score_all` computes, in the order of its columns, which is that of `MEASURE_NAMES`.
 
-    Raises `ParameterError` like `check_names`, and where ``ebgm`` is asked for without its prior.
+    Raises `ParameterError` like `check_names`, where ``ebgm`` is asked for without its prior, and where ``ic_closed``
+    is at another level than 0.95.
     """
     check_names(names)
     every: list[Measure] = [
@@ -59,8 +88,10 @@ def measures(
         ReportingOddsRatio(level=level),
         ChiSquare(),
         InformationComponent(level=level),
-        ExactReportingOddsRatio(level=level),
     ]
+    if "ic_closed" in names:  # knows no other level than 0.95
+        every.append(ClosedFormInformationComponent(level=level))
+    every += [NormalInformationComponent(level=level), ExactReportingOddsRatio(level=level)]
     if "ebgm" in names:
         if prior is None:
             raise ParameterError("ebgm needs a prior", hint="fit one to a whole table with fit_gamma_mixture")

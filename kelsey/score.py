@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,65 +18,25 @@ from detectors.likelihood_ratio import likelihood_ratio_test
 from detectors.multiplicity import benjamini_hochberg
 from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
-from detectors.score import DEFAULT_MEASURES, check_names, measures, score_all
+from detectors.score import DEFAULT_MEASURES, MEASURE_COLUMNS, check_names, measures, score_all
 from detectors.table import CountTable
 from kelsey.score_input import InputRows, read_counts, read_rows
 from kelsey.score_output import FORMATS, write_scores
 from kelsey.score_selection import Selection
+from kelsey.score_summary import ScoreSummary
 
-__all__ = ["ScoreSummary", "count_reports", "score_counts", "score_reports"]
+__all__ = ["asked_measures", "count_reports", "score_counts", "score_reports"]
 
 _COLUMNS = ("case_id", "drug", "reaction")
+_CHANCES = ("llr_p", "q_value")  # columns that come with llr
 _BOOTSTRAPS, _BOOTSTRAP_SEED = 999, 0  # a fixed seed: the same file gives the same scores
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreSummary:
-    """What was read and written.
-
-    Parameters
-    ----------
-    report_count, pair_count, drug_count, reaction_count
-        Distinct ones in the input; `pair_count` is also the number of rows written.
-    strata
-        Labels of the strata, each the values of the stratifying columns in their order; empty without them.
-    flagged
-        Pairs that each rule flags, by its name.
-    variants
-        Which published variant each measure is, by its column.
-    fit
-        The prior of EBGM, fitted to this very table, and how well; missing where none was fitted.
-    fit_status
-        ``converged``; ``not asked for``; or why no prior fits, which leaves the ebgm columns empty.
-    """
-
-    report_count: int
-    pair_count: int
-    drug_count: int
-    reaction_count: int
-    strata: tuple[tuple[str, ...], ...]
-    flagged: Mapping[str, int]
-    variants: Mapping[str, str]
-    fit: GammaMixtureFit | None
-    fit_status: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The summary under the names that `kelsey score --json` prints."""
-        return {
-            "reports": self.report_count,
-            "pairs": self.pair_count,
-            "drugs": self.drug_count,
-            "reactions": self.reaction_count,
-            "strata": [list(label) for label in self.strata],
-            "rules": dict(self.flagged),
-            "variants": dict(self.variants),
-            "prior": None if self.fit is None else self.fit.prior.snapshot(),
-            "prior_status": self.fit_status,
-            "negative_log_likelihood": None if self.fit is None else self.fit.negative_log_likelihood,
-            "gradient_norm": None if self.fit is None else self.fit.gradient_norm,
-            "starts": None if self.fit is None else self.fit.starts,
-            "starts_agreeing": None if self.fit is None else self.fit.starts_agreeing,
-        }
+def asked_measures(text: str) -> tuple[str, ...]:
+    """Measures named in a comma-separated list, each once; a column stands for its measure. Checks nothing."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    of_column = {**MEASURE_COLUMNS, **dict.fromkeys(_CHANCES, "llr")}
+    return tuple(dict.fromkeys(of_column.get(name, name) for name in names))
 
 
 def count_reports(
@@ -108,8 +67,10 @@ def count_reports(
     return table, rows, frame
 
 
-def _form(out: Path, form: str | None) -> str:
-    """The format to write: the one asked for, else that of the file's name."""
+def _form(path: Path, out: Path, form: str | None) -> str:
+    """The format to write: the one asked for, else that of the file's name; refuses to write over what is read."""
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ParameterError(f"{out}: is the file to read; the scores would replace it", hint="give another name")
     if form is None and out.suffix.removeprefix(".") in FORMATS:
         return out.suffix.removeprefix(".")
     if form is None:
@@ -142,7 +103,7 @@ def _fit(arrays: PairArrays, names: Sequence[str] | None) -> tuple[GammaMixtureF
 def _chances(arrays: PairArrays) -> dict[str, NDArray[np.float64]]:
     """Chance of each log likelihood ratio as the largest of its drug, and its q value over all pairs."""
     result = likelihood_ratio_test(arrays, random=np.random.default_rng(_BOOTSTRAP_SEED), bootstraps=_BOOTSTRAPS)
-    return {"llr_p": result.p, "q_value": benjamini_hochberg(result.p)}
+    return dict(zip(_CHANCES, (result.p, benjamini_hochberg(result.p)), strict=True))
 
 
 def _place(arrays: PairArrays, hierarchy: Hierarchy) -> dict[str, NDArray[Any]]:
@@ -247,7 +208,7 @@ def score_reports(
         A value of `selection`, or a name in its groups, that no report has; a reaction that its hierarchy lacks; the
         nearest are named.
     """
-    wanted = _form(out, form)
+    wanted = _form(path, out, form)
     if len(set(stratify)) < len(stratify) or set(stratify) & set(_COLUMNS):
         raise ParameterError(f"stratify must name further columns, each once, not {', '.join(stratify)}")
     check_level(level)  # refused before anything is read
@@ -276,7 +237,7 @@ def score_counts(
     form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of counts (`kelsey.score_input.read_counts`); else like `score_reports`."""
-    wanted = _form(out, form)
+    wanted = _form(path, out, form)
     check_level(level)
     check_names(DEFAULT_MEASURES if names is None else names)
     arrays = read_counts(path)

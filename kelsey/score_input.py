@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +14,13 @@ import numpy as np
 import polars as pl
 
 from cases import ParameterError
+from detectors._columnar import MISSING_WORDS
 from detectors.pair_arrays import PairArrays
 
 __all__ = ["InputRows", "read_counts", "read_rows", "unknown_name"]
 
 _MARGINS = ("n_drug", "n_reaction", "n_total")
+_LARGEST = 2**53  # beyond it float64, which the measures compute in, skips whole numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,15 @@ def unknown_name(name: str, known: Iterable[str]) -> str:
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
-    double = [name for name, count in Counter(header).items() if count > 1]
+    if any("\r" in name for name in header):
+        raise ParameterError(f"{path}: its lines end in a carriage return alone", hint="save it with usual line ends")
+    double = [name for name, count in Counter(name.strip() for name in header).items() if count > 1]
     if double:
         raise ParameterError(f"{path}: the header has {double[0]!r} more than once")
     for name in wanted:
         if name not in header:
-            near = get_close_matches(name, header, n=1)
+            near = [other for other in header if other.strip().casefold() == name.casefold()]
+            near = near or get_close_matches(name, header, n=1)
             raise ParameterError(
                 f"{path}: column {name!r} is missing",
                 hint=f"did you mean {near[0]!r}?" if near else f"the header has {', '.join(map(repr, header))}",
@@ -67,6 +74,22 @@ def _header(path: Path) -> list[str]:
         return list(pl.read_parquet_schema(path))
     first = pl.read_csv(path, has_header=False, infer_schema=False, n_rows=1)
     return ["" if name is None else name for name in first.row(0)]
+
+
+def _line_of_another_encoding(path: Path) -> int:
+    """Number of the first line that is not UTF-8, counted from 1; 0 where there is none, or the file is damaged."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if is_packed else path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return number
+    except (OSError, EOFError, zlib.error):
+        return 0
+    return 0
 
 
 def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> InputRows:
@@ -88,6 +111,10 @@ def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         form = "Parquet" if is_parquet else "UTF-8 CSV"
+        line = 0 if is_parquet or isinstance(error, OSError) else _line_of_another_encoding(path)
+        if line:
+            hint = "save the file as UTF-8"
+            raise ParameterError(f"{path}: cannot be read as {form}: line {line} is not UTF-8", hint=hint) from error
         raise ParameterError(f"{path}: cannot be read as {form}: {reason}") from error
     if frame.is_empty():
         raise ParameterError(f"{path}: the file holds no {'report' if 'case_id' in columns else 'row'}, only a header")
@@ -101,8 +128,7 @@ def _whole_numbers(rows: InputRows, name: str) -> pl.Series:
     rows.refuse(text.str.contains(r"^-\s*[0-9.]*[1-9]"), f"{name} must be at least 0, not {{{name}}}")
     rows.refuse(~text.str.contains(r"^[+-]?[0-9]+(\.0*)?$"), f"{name} must be a whole number, not {{{name}}}")
     values = text.str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
-    largest = 2**53  # beyond it float64, which the measures compute in, skips whole numbers
-    rows.refuse((values.is_null() | (values > largest)), f"{name} is too large: {{{name}}}")
+    rows.refuse((values.is_null() | (values > _LARGEST)), f"{name} is too large: {{{name}}}")
     return values
 
 
@@ -116,8 +142,9 @@ def read_counts(path: Path) -> PairArrays:
     """
     rows = read_rows(path, ["drug", "reaction", "count"], optional=_MARGINS)
     for name in ("drug", "reaction"):
-        empty = rows.frame[name].is_null() | (rows.frame[name].str.strip_chars() == "")
-        if empty.all():
+        text = rows.frame[name].str.strip_chars()
+        empty = text.is_null() | (text == "")
+        if (empty | text.str.to_lowercase().is_in(MISSING_WORDS)).all():
             raise ParameterError(f"{path}: column {name} has no value in any row")
         rows.refuse(empty, f"{name} has no value")
     rows.refuse(
@@ -140,6 +167,8 @@ def read_counts(path: Path) -> PairArrays:
             pl.col("n").sum().over("reaction").alias("n_reaction"),
             pl.col("n").sum().alias("n_total"),
         )
+    if n.cast(pl.Float64).sum() > _LARGEST:
+        raise ParameterError(f"{path}: the counts add up to more than {_LARGEST:,}")
     counted = counted.filter(pl.col("n") > 0).sort("drug", "reaction")
     if counted.is_empty():
         raise ParameterError(f"{path}: every count is 0")
@@ -150,6 +179,8 @@ def _check_margins(rows: InputRows, counted: pl.DataFrame) -> None:
     """Refuse margins that no table of reports can have."""
     for name in _MARGINS:
         rows.refuse(counted["n"] > counted[name], f"count {{count}} is larger than its margin {name} = {{{name}}}")
+    for name in ("n_drug", "n_reaction"):
+        rows.refuse(counted[name] > counted["n_total"], f"{name} = {{{name}}} is larger than n_total = {{n_total}}")
     reports = counted["n_drug"] + counted["n_reaction"] - counted["n"]
     rows.refuse(reports > counted["n_total"], "n_drug + n_reaction - count is larger than n_total = {n_total}")
     rows.refuse(counted["n_total"] != counted["n_total"][0], "n_total is {n_total}, but another number in other rows")

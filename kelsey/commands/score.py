@@ -47,13 +47,13 @@ def score(
     The counting unit is the distinct report (case_id): a pair named twice in a report counts once.
     """
     from kelsey.hierarchy_file import read_hierarchy
-    from kelsey.score import score_counts, score_reports
+    from kelsey.score import asked_measures, score_counts, score_reports
     from kelsey.score_rules import chosen_rules
     from kelsey.score_selection import Selection, parse_subset
 
     if (reports is None) == (counts is None):
         raise click.UsageError("give either --reports or --counts")
-    measures = None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
+    measures = None if names is None else asked_measures(names)
     chosen = chosen_rules(rules) if rules else None
     if counts is not None:
         if stratify or subset or since or until or groups or hierarchy:
@@ -71,4 +71,4 @@ def score(
     if as_json:
         print_json(summary.as_dict())
     else:
-        click.echo(summary)
+        click.echo(summary.text())
