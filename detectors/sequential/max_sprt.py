@@ -10,37 +10,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, lambertw, xlogy
+from scipy.special import lambertw
 
 from cases import ParameterError
+from detectors.sequential._crossing import moments, survivors
 from detectors.sequential._search import check_design, check_groups, least_attainable, least_continuous
+from detectors.sequential._statistic import TIE, binomial_ratio, poisson_ratio
 from detectors.sequential.critical_value import CriticalValue
 
 __all__ = ["binomial_max_sprt", "poisson_max_sprt"]
 
 _Floats = NDArray[np.float64]
-_TIE = 1e-12
-
-
-def _poisson_ratio(count: _Floats, expected: _Floats | float) -> _Floats:
-    """Log likelihood ratio of a count, 0 where it is not above its expectation."""
-    excess = count > expected
-    return np.where(excess, expected - count + xlogy(count, count / expected), 0.0)
-
-
-def _poisson(mean: float, size: int) -> _Floats:
-    """Chances of 0 to ``size - 1`` events."""
-    count = np.arange(size)
-    return np.asarray(np.exp(xlogy(count, mean) - mean - gammaln(count + 1)))
-
-
-def _surviving(times: _Floats, limits: NDArray[np.int64]) -> float:
-    """Chance that a unit Poisson process has fewer than ``limits[i]`` events at each of the rising ``times[i]``."""
-    state, before = np.ones(1), 0.0
-    for time, limit in zip(times.tolist(), limits.tolist(), strict=True):
-        state = np.convolve(state, _poisson(time - before, limit))[:limit]
-        before = time
-    return float(state.sum())
 
 
 def _continuous_risk(value: float, *, length: float, minimum_events: int, delay: float) -> float:
@@ -50,11 +30,8 @@ def _continuous_risk(value: float, *, length: float, minimum_events: int, delay:
     # the largest expectation at which the count still reaches the boundary: x - 1 - ln x = value / count, x = E / count
     branch = lambertw(-np.exp(-1 - value / count))  # type: ignore[call-overload]  # the stub knows no real array
     latest: _Floats = -count * np.real(branch)
-    first = int(np.searchsorted(latest, delay))  # events reached before the delay is over count at its end
-    last = int(np.searchsorted(latest, length))
-    times = np.append(latest[first:last], length)
-    limits = np.append(count[first:last], count[last]).astype(np.int64)
-    return 1 - _surviving(times, limits)
+    times, limits = moments(latest, count, delay=delay, end=length)
+    return 1 - float(survivors(times, limits).sum())
 
 
 def poisson_max_sprt(
@@ -108,14 +85,14 @@ def poisson_max_sprt(
     looks = check_groups(groups, length)
     size = int(length + 12 * np.sqrt(length + 1) + minimum_events + 40)
     count = np.arange(size, dtype=np.float64)
-    ratio = _poisson_ratio(count[None, :], looks[:, None])
+    ratio = poisson_ratio(count[None, :], looks[:, None])
     ratio[:, :minimum_events] = 0
-    ratio[looks < delay - _TIE] = 0
+    ratio[looks < delay - TIE] = 0
 
     def risk(value: float) -> float:
-        crossed = ratio >= value - _TIE
+        crossed = ratio >= value - TIE
         limits = np.where(crossed.any(axis=1), crossed.argmax(axis=1), size)
-        return 1 - _surviving(looks, limits)
+        return 1 - float(survivors(looks, limits).sum())
 
     return least_attainable(risk, ratio[ratio > 0], alpha=alpha)
 
@@ -172,11 +149,8 @@ def binomial_max_sprt(
     chance = 1 / (1 + ratio)
     count = np.arange(int(length) + 1, dtype=np.float64)[None, :]
     total = looks[:, None]
-    share = np.minimum(count / total, 1.0)
-    statistic: _Floats = np.asarray(
-        xlogy(count, share / chance) + xlogy(np.maximum(total - count, 0), (1 - share) / (1 - chance)), dtype=np.float64
-    )
-    statistic[(share <= chance) | (count > total) | (count < minimum_events) | (total < delay)] = 0
+    statistic = binomial_ratio(count, total, chance)
+    statistic[(count > total) | (count < minimum_events) | (total < delay)] = 0
     steps = np.diff(looks, prepend=0).astype(np.int64)
 
     def risk(value: float) -> float:
@@ -187,7 +161,7 @@ def binomial_max_sprt(
                 moved = state * (1 - chance)
                 moved[1:] += state[:-1] * chance
                 state = moved
-            crossed = row >= value - _TIE
+            crossed = row >= value - TIE
             spent += float(state[crossed].sum())
             state[crossed] = 0
         return spent
