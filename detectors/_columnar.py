@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors._counts import PAIR_STRIDE, Counts
+from detectors._series import Column, series_of
 
-__all__ = ["MISSING_WORDS", "Column", "columnar_counts"]
+__all__ = ["MISSING_WORDS", "columnar_counts"]
 
-Column = Sequence[Any] | NDArray[Any] | pl.Series
 _UNKNOWN = "unknown"
 MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only a column of nothing else is refused
 
@@ -23,7 +22,7 @@ class _Coded:
     """A column of text as numbers of its distinct values, which are sorted; -1 where it is missing or blank."""
 
     def __init__(self, name: str, column: Column) -> None:
-        series = column if isinstance(column, pl.Series) else pl.Series(name, column, strict=False)
+        series = series_of(name, column)
         if series.dtype.is_float():
             series = series.fill_nan(None)
         text = series.cast(pl.String)

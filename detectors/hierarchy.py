@@ -17,13 +17,13 @@ from scipy.sparse import csr_array, identity
 from scipy.sparse.csgraph import connected_components
 
 from cases import ParameterError, UnknownTermError
-from detectors._columnar import Column
+from detectors._series import Column, series_of
 
 __all__ = ["Hierarchy"]
 
 
 def _text(name: str, column: Column) -> pl.Series:
-    series = column if isinstance(column, pl.Series) else pl.Series(name, column, strict=False)
+    series = series_of(name, column)
     return series.cast(pl.String).rename(name)
 
 

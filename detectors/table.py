@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from cases import ParameterError, Stratum, UnknownTermError
-from detectors._columnar import Column, columnar_counts
+from detectors._columnar import columnar_counts
 from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
 from detectors._pair_columns import PairColumns
+from detectors._series import Column
 from detectors._snapshot import decode_snapshot, encode_snapshot
 from detectors.cell import Cell
 from detectors.pair_arrays import PairArrays
@@ -88,8 +89,9 @@ class CountTable:
         Parameters
         ----------
         case_id, drug, reaction
-            Columns of equal length (lists, numpy arrays, polars series); rows may come in any order and repeat. A
-            report counts the pairs of its rows, not all combinations of its drugs and reactions.
+            Columns of equal length (lists, numpy arrays, polars series, and what speaks Arrow's PyCapsule interface, as
+            pyarrow arrays do; categorical or not); rows may come in any order and repeat. A report counts the pairs of
+            its rows, not all combinations of its drugs and reactions.
         strata
             Further columns, by name, that divide the reports; the label of a report is the tuple of its values as
             text, in the order of the mapping, where a missing value is ``"unknown"``. Without them, all reports have
@@ -100,8 +102,8 @@ class CountTable:
         Raises
         ------
         ParameterError
-            Columns of unequal length; a missing or empty case id, drug or reaction; a column with no value at all; a
-            report that two rows put into different strata. Names the column and the row.
+            Columns of unequal length, or of lists or records; a missing or empty case id, drug or reaction; a column
+            with no value at all; a report that two rows put into different strata. Names the column and the row.
         """
         label = _label(Stratum())
         return cls._of(*columnar_counts(case_id, drug, reaction, strata, first_row=first_row, default=label))
