@@ -1,139 +1,28 @@
-"""Where the hub keeps its state: one SQL database, SQLite or PostgreSQL, through one code path."""
+"""Where the hub keeps its state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
-
-from cases import ConfigurationError, ServiceError
 from hub import schema
-from hub.append_only import append_only_statements
+from hub.sql_store import SqlStore
 
 __all__ = ["HubStore"]
 
-_WRITES = "kelsey_writes"
 
-
-class HubStore:
-    """Transactions on the hub's database, whose tables it creates on first use.
+class HubStore(SqlStore):
+    """Transactions on the hub's database (`hub.schema`).
 
     Parameters
     ----------
     database_url
-        ``sqlite://`` (in memory, one thread), ``sqlite:///file`` or ``postgresql+pg8000://user:password@host/name``.
-
-    Raises
-    ------
-    ConfigurationError
-        The URL is no URL, names another kind of database, or the database belongs to a newer hub.
-    ServiceError
-        The database does not answer.
+        As `SqlStore` takes it; raises what it raises.
     """
 
     def __init__(self, database_url: str) -> None:
-        try:
-            url = make_url(database_url)
-        except ArgumentError as error:
-            raise ConfigurationError("database_url is not a SQLAlchemy URL", hint=_URL_HINT) from error
-        if url.get_backend_name() == "postgresql":
-            url = url.set(drivername="postgresql+pg8000")
-            self._engine = create_engine(url, pool_pre_ping=True)
-            # The driver sends many rows one by one; in statements of many rows it is three times as fast.
-            self._engine.dialect.use_insertmanyvalues_wo_returning = True
-        elif url.get_backend_name() == "sqlite":
-            self._engine = _sqlite_engine(database_url)
-        else:
-            raise ConfigurationError(f"database_url names {url.get_backend_name()!r}", hint=_URL_HINT)
-        try:
-            self._prepare()
-        except (SQLAlchemyError, OSError) as error:
-            self._engine.dispose()
-            raise ServiceError(
-                f"the hub's database at {url.render_as_string(hide_password=True)} does not answer",
-                hint="check database_url, that the server runs, and that the user may create tables",
-            ) from error
-        except ConfigurationError:
-            self._engine.dispose()
-            raise
-
-    @property
-    def dialect(self) -> str:
-        """``sqlite`` or ``postgresql``."""
-        return self._engine.dialect.name
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection to read with; nothing written through it is kept."""
-        with self._engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
-            yield connection
-
-    def lock(self, connection: Connection, name: str) -> None:
-        """Let no other transaction past the same `name` until this one ends. SQLite has one writer at a time anyway."""
-        if self.dialect == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
-
-    def check(self) -> None:
-        """Ask the database for a sign of life. Raises `ServiceError` where there is none."""
-        try:
-            with self.read() as connection:
-                connection.execute(text("SELECT 1"))
-        except (SQLAlchemyError, OSError) as error:
-            raise ServiceError("the hub's database does not answer") from error
-
-    def close(self) -> None:
-        """Close every connection; an in-memory database ends with it."""
-        self._engine.dispose()
-
-    def _prepare(self) -> None:
-        with self.write() as connection:
-            self.lock(connection, "schema")  # two hubs that start together create the tables once
-            if inspect(connection).has_table(schema.schema_version.name):
-                version = connection.execute(select(schema.schema_version.c.version)).scalar_one()
-                if version != schema.SCHEMA_VERSION:
-                    raise ConfigurationError(
-                        f"the database has schema version {version}, this hub knows {schema.SCHEMA_VERSION}",
-                        hint="run the hub version that wrote it, or give this one a database of its own",
-                    )
-                return
-            schema.metadata.create_all(connection)
-            for statement in append_only_statements(schema.APPEND_ONLY, self.dialect):
-                connection.exec_driver_sql(statement.replace("%", "%%") if self.dialect == "postgresql" else statement)
-            connection.execute(insert(schema.schema_version).values(version=schema.SCHEMA_VERSION))
-            connection.execute(insert(schema.event_counter).values(last=0))
-
-
-_URL_HINT = "use sqlite:///path/to/hub.sqlite or postgresql+pg8000://user:password@host/database"
-
-
-def _sqlite_engine(database_url: str) -> Engine:
-    if make_url(database_url).database in (None, "", ":memory:"):
-        engine = create_engine(database_url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-    else:
-        engine = create_engine(database_url, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:  # a DBAPI connection has no common type
-        connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A writer takes its lock at once: one that read first and wrote later would fail instead of wait.
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+        super().__init__(
+            database_url,
+            metadata=schema.metadata,
+            version_table=schema.schema_version,
+            version=schema.SCHEMA_VERSION,
+            append_only=schema.APPEND_ONLY,
+            first_rows={schema.event_counter.name: {"last": 0}},
+        )

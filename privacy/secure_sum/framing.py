@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from privacy.secure_sum.share_error import ShareError, ShareFault
 
-__all__ = ["HEADER_LIMIT", "digest_of", "open_frame", "peek_body", "seal_frame"]
+__all__ = ["HEADER_LIMIT", "digest_of", "open_frame", "read_frame", "seal_frame"]
 
 HEADER_LIMIT = 1 << 20
 """Most bytes before the payload: a header that names ten thousand sites fits."""
@@ -70,9 +70,10 @@ def _split(kind: str, data: bytes | memoryview, body_type: type[_Body]) -> tuple
     return body, encoded, line.signature, end
 
 
-def peek_body(kind: str, data: bytes | memoryview, body_type: type[_Body]) -> _Body:
-    """What a message says of itself, to find its sender's key; nothing is verified. Raises `ShareError`."""
-    return _split(kind, data, body_type)[0]
+def read_frame(kind: str, data: bytes | memoryview, body_type: type[_Body]) -> tuple[_Body, memoryview]:
+    """Body and payload as a message has them; nothing is verified. Raises `ShareError` (malformed)."""
+    body, _, _, start = _split(kind, data, body_type)
+    return body, memoryview(data)[start:]
 
 
 def open_frame(

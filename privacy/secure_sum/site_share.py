@@ -23,10 +23,18 @@ from privacy.epoch_vector import EpochVector
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import TABLES, table_lengths
 from privacy.secure_sum.additive_share import SEED_BYTES, Words, expand_seed, split_vector
-from privacy.secure_sum.framing import digest_of, open_frame, peek_body, seal_frame
+from privacy.secure_sum.framing import digest_of, open_frame, read_frame, seal_frame
 from privacy.secure_sum.share_error import ShareError, ShareFault
 
-__all__ = ["Role", "SiteShare", "maximum_share_bytes", "open_share", "peek_share_site", "share_epoch"]
+__all__ = [
+    "Role",
+    "SiteShare",
+    "maximum_share_bytes",
+    "open_share",
+    "peek_share_site",
+    "read_verified_share",
+    "share_epoch",
+]
 
 _KIND = "share"
 _SITE = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
@@ -154,7 +162,7 @@ def share_epoch(
 
 def peek_share_site(data: bytes | memoryview) -> str:
     """The site a message says it comes from, to find its public key; raises `ShareError` (malformed)."""
-    return peek_body(_KIND, data, _Body).site
+    return read_frame(_KIND, data, _Body)[0].site
 
 
 def open_share(
@@ -177,6 +185,18 @@ def open_share(
         raise ShareError(ShareFault.LENGTH, f"a payload has {_payload_bytes(protocol, role)} bytes, not {len(payload)}")
     if digest_of(payload) != getattr(body.digests, role):
         raise ShareError(ShareFault.DIGEST, "the payload is not the one that was signed")
+    return _decoded(body, payload, protocol, role)
+
+
+def read_verified_share(data: bytes | memoryview, *, protocol: SurveillanceProtocol, role: Role) -> SiteShare:
+    """Decode a message that `open_share` took in before, from the reader's own disk; verifies form and length alone."""
+    body, payload = read_frame(_KIND, data, _Body)
+    if len(payload) != _payload_bytes(protocol, role):
+        raise ShareError(ShareFault.LENGTH, "the stored payload has another length")
+    return _decoded(body, payload, protocol, role)
+
+
+def _decoded(body: _Body, payload: memoryview, protocol: SurveillanceProtocol, role: Role) -> SiteShare:
     seed = bytes(payload[:SEED_BYTES])
     words = np.frombuffer(payload, dtype="<u8", offset=SEED_BYTES).astype(np.uint64, copy=False)
     length = _noise_length(protocol) if role is Role.LEADER else protocol.cell_count

@@ -1,0 +1,116 @@
+"""The second half of an aggregator: encode its share of every agreed sum, book it, seal it once, keep it until sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from hub.aggregator.shelf import AggregatorShelf
+from hub.sql_store import SqlStore
+from privacy.ledger import BudgetLedger
+from privacy.ledger_entry import SealedRelease
+from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import ReleaseSpec
+from privacy.secure_sum import Acceptance, Role, SumShare, encode_sum, seal_sum_share
+from privacy.secure_sum.additive_share import Words
+
+__all__ = ["SumSealer"]
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+class SumSealer:
+    """Turns agreed sums into signed messages to the hub.
+
+    Deterministic: the same accepted sets and sums give the same bytes, so that a ledger from an older backup seals
+    again what was sent.
+
+    Parameters
+    ----------
+    role, protocol, key
+        The aggregator's.
+    store
+        Its database, as `Aggregator` fills it.
+    ledger
+        Books each opened epoch once, under the hash of its accepted set; the first pays for the era.
+    reached
+        Told the name of every step just reached; crash tests end the process there.
+    """
+
+    STEPS = ("reserved", "sealed")
+
+    def __init__(
+        self,
+        *,
+        role: Role,
+        protocol: SurveillanceProtocol,
+        key: Ed25519PrivateKey,
+        store: SqlStore,
+        ledger: BudgetLedger,
+        reached: Callable[[str], None] = _nothing,
+    ) -> None:
+        self._role = role
+        self._protocol = protocol
+        self._spec = ReleaseSpec.of(protocol)
+        self._key = key
+        self._store = store
+        self._shelf = AggregatorShelf(protocol.era)
+        self._ledger = ledger
+        self._reached = reached
+
+    def seal_due(self) -> int:
+        """Seal the share of every agreed and opened epoch that is not sealed; returns how many.
+
+        Raises `BudgetSpentError` where the era's budget does not cover it, `IntegrityError` where the ledger and the
+        accepted sets contradict each other.
+        """
+        with self._store.read() as connection:
+            agreed = list(self._shelf.acceptances(connection))
+        sealed = 0
+        era = self._protocol.era
+        for number, each in enumerate(agreed):
+            epoch = each.accepted.epoch
+            if not each.accepted.is_opened or self._ledger.payload(era, epoch) is not None:
+                continue
+            cost = 0 if self._is_paid(epoch) else self._spec.cost_micro_mu2
+            self._ledger.reserve(era, epoch, cost, self._spec.cap_micro_mu2, self._spec.hash, each.accepted.hash)
+            self._reached("reserved")
+            share = SumShare(role=self._role, acceptance=each, words=self._encoded(agreed[: number + 1]))
+            self._ledger.seal(era, epoch, seal_sum_share(share, self._key))
+            self._reached("sealed")
+            sealed += 1
+        return sealed
+
+    def pending(self) -> list[SealedRelease]:
+        """Sealed messages that the hub does not have yet, in order."""
+        return [sealed for sealed in self._ledger.pending() if sealed.era == self._protocol.era]
+
+    def acknowledge(self, epoch: int) -> None:
+        """The hub has the message of `epoch`."""
+        self._ledger.mark_sent(self._protocol.era, epoch)
+
+    def _is_paid(self, epoch: int) -> bool:
+        """Whether an earlier epoch paid for the era."""
+        return any(
+            entry.era == self._protocol.era and entry.epoch < epoch and entry.cost > 0
+            for entry in self._ledger.entries()
+        )
+
+    def _encoded(self, agreed: Sequence[Acceptance]) -> Words:
+        """Share of W of the last epoch in `agreed`; increments of epochs that were not opened go with the next."""
+        last = agreed[-1].accepted.epoch
+        row = {epoch: int(self._spec.factorisation.coefficients[last - epoch]) for epoch in range(last + 1)}
+        contents: dict[int, Words] = {}
+        waiting = np.zeros(self._protocol.cell_count, dtype=np.uint64)
+        with self._store.read() as connection:
+            for each in agreed:
+                waiting = waiting + self._shelf.content(connection, each.accepted.epoch)
+                if each.accepted.is_opened:
+                    contents[each.accepted.epoch] = waiting
+                    waiting = np.zeros_like(waiting)
+            noise = self._shelf.noise(connection, last)
+        return encode_sum(row, contents, noise, shape=(len(self._protocol.drugs), len(self._protocol.reactions)))
