@@ -22,6 +22,7 @@ from kelsey.commands.rules import rules
 from kelsey.commands.score import score
 from kelsey.commands.sequential import sequential
 from kelsey.commands.site import site
+from kelsey.commands.treescan import treescan
 
 __all__ = ["cli", "main"]
 
@@ -59,7 +60,21 @@ def cli() -> None:
     """
 
 
-for command in (demo, intake, backtest, score, rules, context, sequential, protocol, site, hub, replay, doctor):
+for command in (
+    demo,
+    intake,
+    backtest,
+    score,
+    rules,
+    context,
+    sequential,
+    treescan,
+    protocol,
+    site,
+    hub,
+    replay,
+    doctor,
+):
     cli.add_command(command)
 
 
