@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,6 @@ __all__ = ["Counted", "Counts", "Floats", "checked_counts", "checked_lengths", "
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-Self = TypeVar("Self", bound="Counted")
 
 
 class Counted(Protocol):
@@ -38,7 +37,7 @@ class Counted(Protocol):
     def ratio_at(self, nodes: csr_array, count: Counts) -> Floats:
         """Log likelihood ratio of an excess, shape (names, draws), at names with an expectation; at least 0."""
 
-    def __add__(self: Self, other: Self) -> Self:
+    def __add__(self, other: Self) -> Self:
         """The counts of both looks together."""
 
 
