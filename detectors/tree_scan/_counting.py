@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Protocol, Self
 
 import numpy as np
@@ -54,7 +55,7 @@ def checked_counts(name: str, values: ArrayLike) -> Counts:
     return given.astype(np.int64)
 
 
-def checked_lengths(**columns: NDArray[np.generic]) -> None:
+def checked_lengths(**columns: Sized) -> None:
     """Raise `ParameterError` unless all have one length."""
     if len({len(column) for column in columns.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())

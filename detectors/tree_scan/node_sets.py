@@ -9,8 +9,9 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from cases import ParameterError
-from detectors._columnar import Column
+from detectors._series import Column, series_of
 from detectors.hierarchy import Hierarchy
+from detectors.tree_scan._counting import checked_lengths
 
 __all__ = ["NodeSets"]
 
@@ -56,12 +57,11 @@ class NodeSets:
         Raises `ParameterError` for columns of unequal length, no row, or a missing case id, and like
         `Hierarchy.numbers`.
         """
-        case = pl.Series("case_id", case_id, strict=False).cast(pl.String)
-        if len(case) != len(reaction):
-            raise ParameterError(f"columns must have one length, not case_id {len(case)}, reaction {len(reaction)}")
+        case, names = series_of("case_id", case_id).cast(pl.String), series_of("reaction", reaction)
+        checked_lengths(case_id=case, reaction=names)
         if not len(case) or case.null_count():
             raise ParameterError("every row must have a case_id" if len(case) else "there is no report")
-        named = pl.DataFrame({"case_id": case, "name": hierarchy.numbers(reaction)})
+        named = pl.DataFrame({"case_id": case, "name": hierarchy.numbers(names)})
         cases = named.group_by("case_id", maintain_order=True).agg(pl.col("name").unique().sort())
         cases = cases.with_columns(pl.col("name").cast(pl.List(pl.String)).list.join(",").alias("key"))
         sets = cases.unique("key", keep="first", maintain_order=True).select("key", "name").with_row_index("set")
