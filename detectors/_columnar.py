@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors._counts import PAIR_STRIDE, Counts
+from detectors._pair_counts import PairCounts, starts
+from detectors._same_text import same_text
 from detectors._series import Column, series_of
 
 __all__ = ["MISSING_WORDS", "columnar_counts"]
@@ -19,25 +21,31 @@ MISSING_WORDS = ("na", "n/a", "nan", "null", "none")  # what exports write; only
 
 
 class _Coded:
-    """A column of text as numbers of its distinct values, which are sorted; -1 where it is missing or blank."""
+    """A column of text as whole numbers, equal where the text is; -1 where it is missing or blank.
 
-    def __init__(self, name: str, column: Column) -> None:
+    With `is_sorted`, the numbers are places in `values`, which are sorted; without, they are numbers of rows.
+    """
+
+    def __init__(self, name: str, column: Column, *, is_sorted: bool = True) -> None:
         series = series_of(name, column)
         if series.dtype.is_float():
             series = series.fill_nan(None)
-        text = series.cast(pl.String)
-        physical = text.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+        text = series.cast(pl.String).fill_null("")
+        row = same_text(text)
         # what is looked at below is the distinct values, which are few beside the rows
-        a_row = np.full(int(physical.max(initial=-1)) + 2, -1, dtype=np.int64)
-        a_row[physical] = np.arange(len(physical))
-        used = np.flatnonzero(a_row[:-1] >= 0)
-        distinct = pl.DataFrame({"value": text.gather(a_row[used]), "number": used})
-        distinct = distinct.filter(pl.col("value").str.strip_chars() != "").sort("value")
+        used = np.flatnonzero(row == np.arange(len(row)))
+        distinct = pl.DataFrame({"value": text.gather(used), "row": used})
+        is_blank = distinct["value"].str.strip_chars() == ""
+        known = distinct.filter(~is_blank)
+        if is_sorted:
+            known = known.sort("value")
         self.name = name
-        self.values: list[str] = distinct["value"].to_list()
-        number = np.full(len(a_row), -1, dtype=np.int64)  # the last is what is missing
-        number[distinct["number"].to_numpy()] = np.arange(len(distinct))
-        self.codes: NDArray[np.int64] = number[physical]
+        self.values = known["value"]
+        if is_sorted or is_blank.any():
+            number = np.full(len(row), -1, dtype=np.int64)
+            number[known["row"].to_numpy()] = np.arange(len(known)) if is_sorted else known["row"].to_numpy()
+            row = number[row]
+        self.codes: NDArray[np.int64] = row
 
     def check(self, *, is_required: bool, first_row: int) -> None:
         """Raise `ParameterError` for a column without any value, and for a missing one where each row needs it."""
@@ -49,7 +57,7 @@ class _Coded:
 
 def _labels(columns: Sequence[_Coded], rows: int) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
     """Number of each row's stratum, and the labels of the strata, sorted."""
-    values = [[*column.values, _UNKNOWN] for column in columns]  # -1 is the last
+    values = [[*column.values.to_list(), _UNKNOWN] for column in columns]  # -1 is the last
     codes = np.zeros(rows, dtype=np.int64)
     for column, known in zip(columns, values, strict=True):
         codes = codes * len(known) + column.codes % len(known)
@@ -60,20 +68,15 @@ def _labels(columns: Sequence[_Coded], rows: int) -> tuple[NDArray[np.int64], li
     return np.array([merged.index(label) for label in labels], dtype=np.int64)[position], merged
 
 
-def _starts(keys: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Where each of the sorted keys, of which there is at least one, stands first."""
-    return np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
-
-
 def _sorted(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return pl.Series(keys).sort().to_numpy()  # three times faster than numpy's
 
 
-def _tally(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
-    """Each key once, sorted, and how often it occurs."""
-    keys = _sorted(keys)
-    starts = _starts(keys)
-    return keys[starts], np.diff(starts, append=len(keys)).tolist()
+def _margins(numbers: NDArray[np.int64]) -> dict[int, int]:
+    """How often each number occurs."""
+    count = np.bincount(numbers)
+    there = np.flatnonzero(count)
+    return dict(zip(there.tolist(), count[there].tolist(), strict=True))
 
 
 def _counts(case: NDArray[np.int64], drug: NDArray[np.int64], reaction: NDArray[np.int64]) -> Counts:
@@ -83,19 +86,19 @@ def _counts(case: NDArray[np.int64], drug: NDArray[np.int64], reaction: NDArray[
     if high + int(case.max()).bit_length() > 63:
         raise ParameterError(f"{len(case)} rows hold too many reports, drugs and reactions for one table")
     key = _sorted(case << high | drug << low | reaction)
-    key = key[_starts(key)]
-    case, reaction = key >> high, key & (1 << low) - 1
+    key = key[starts(key)]
+    reaction_mask, pair_mask = (1 << low) - 1, (1 << high) - 1
     of_drug = key >> low
-    of_drug = of_drug[_starts(of_drug)] & (1 << high - low) - 1
-    of_reaction = _sorted(case << low | reaction)
-    of_reaction = of_reaction[_starts(of_reaction)] & (1 << low) - 1
+    of_reaction = _sorted(key >> high << low | key & reaction_mask)
+    pairs = _sorted(key & pair_mask)
+    first = starts(pairs)
+    distinct = pairs[first]
     counts = Counts()
-    counts.reports = len(_starts(case))
-    for tally, keys in ((counts.drugs, of_drug), (counts.reactions, of_reaction)):
-        numbers, count = _tally(keys)
-        tally.update(zip(numbers.tolist(), count, strict=True))
-    pairs, count = _tally(key & (1 << high) - 1)
-    counts.pairs = dict(zip(((pairs >> low) * PAIR_STRIDE + (pairs & (1 << low) - 1)).tolist(), count, strict=True))
+    counts.reports = len(starts(key >> high))
+    counts.drugs = _margins(of_drug[starts(of_drug)] & (pair_mask >> low))
+    counts.reactions = _margins(of_reaction[starts(of_reaction)] & reaction_mask)
+    keys = (distinct >> low) * PAIR_STRIDE + (distinct & reaction_mask)
+    counts.pairs = PairCounts(keys, np.diff(first, append=len(pairs)))
     return counts
 
 
@@ -110,7 +113,7 @@ def columnar_counts(
 ) -> tuple[list[str], list[str], dict[tuple[str, ...], Counts]]:
     """Names and counts by stratum; `CountTable.from_reports` says what the rows are and what is refused."""
     columns = {"case_id": case_id, "drug": drug, "reaction": reaction}
-    coded = [_Coded(name, column) for name, column in columns.items()]
+    coded = [_Coded(name, column, is_sorted=name != "case_id") for name, column in columns.items()]
     labelled = [_Coded(name, column) for name, column in (strata or {}).items()]
     lengths = {column.name: len(column.codes) for column in coded}
     lengths |= {f"stratum {column.name}": len(column.codes) for column in labelled}
@@ -119,13 +122,13 @@ def columnar_counts(
     for column in (*coded, *labelled):
         column.check(is_required=column in coded, first_row=first_row)
     case, drugs, reactions = (column.codes for column in coded)
-    names = coded[1].values, coded[2].values
+    names = coded[1].values.to_list(), coded[2].values.to_list()
     if not len(case):
         return *names, {}
     if not labelled:
         return *names, {default: _counts(case, drugs, reactions)}
     number, labels = _labels(labelled, len(case))
-    of_case = np.zeros(len(coded[0].values), dtype=np.int64)
+    of_case = np.zeros(len(case), dtype=np.int64)
     of_case[case] = number
     straddling = case[of_case[case] != number]
     if len(straddling):

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors._pair_counts import PairCounts
+
 __all__ = ["PAIR_STRIDE", "Counts"]
 
 PAIR_STRIDE = 5_000_000_029
@@ -51,14 +53,14 @@ class Counts:
         self.reports = 0
         self.drugs: dict[int, int] = {}
         self.reactions: dict[int, int] = {}
-        self.pairs: dict[int, int] = {}
+        self.pairs = PairCounts()
 
     def change(self, drugs: Sequence[int], reactions: Sequence[int], pairs: Sequence[int], by: int) -> None:
         """Count `by` reports of these more, or less."""
         self.reports += by
         _change(self.drugs, drugs, by)
         _change(self.reactions, reactions, by)
-        _change(self.pairs, pairs, by)
+        self.pairs.change(pairs, by)
 
     def holds(self, drugs: Sequence[int], reactions: Sequence[int], pairs: Sequence[int]) -> bool:
         """Whether a report of these could be among the counted."""
@@ -66,7 +68,7 @@ class Counts:
             self.reports > 0
             and all(drug in self.drugs for drug in drugs)
             and all(reaction in self.reactions for reaction in reactions)
-            and all(pair in self.pairs for pair in pairs)
+            and all(self.pairs.of(pairs))
         )
 
     def merge(self, other: Counts) -> None:
@@ -74,18 +76,16 @@ class Counts:
         self.reports += other.reports
         _merge(self.drugs, other.drugs)
         _merge(self.reactions, other.reactions)
-        _merge(self.pairs, other.pairs)
+        self.pairs.merge(other.pairs)
 
-    def renumbered(self, drugs: Sequence[int], reactions: Sequence[int]) -> Counts:
+    def renumbered(self, drugs: NDArray[np.int64], reactions: NDArray[np.int64]) -> Counts:
         """A copy under other numbers: drug ``i`` becomes ``drugs[i]``."""
         copy = Counts()
         copy.reports = self.reports
-        copy.drugs = {drugs[number]: count for number, count in self.drugs.items()}
-        copy.reactions = {reactions[number]: count for number, count in self.reactions.items()}
-        copy.pairs = {
-            drugs[pair // PAIR_STRIDE] * PAIR_STRIDE + reactions[pair % PAIR_STRIDE]: count
-            for pair, count in self.pairs.items()
-        }
+        copy.drugs = {int(drugs[number]): count for number, count in self.drugs.items()}
+        copy.reactions = {int(reactions[number]): count for number, count in self.reactions.items()}
+        drug, reaction, reports = self.pair_columns()
+        copy.pairs = PairCounts(drugs[drug] * PAIR_STRIDE + reactions[reaction], reports)
         return copy
 
     def drug_margins(self, size: int) -> NDArray[np.int64]:
@@ -97,8 +97,7 @@ class Counts:
         return _dense(self.reactions, size)
 
     def pair_columns(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Drug number, reaction number and reports of every pair, in no particular order."""
-        keys = np.fromiter(self.pairs.keys(), np.int64, len(self.pairs))
-        reports = np.fromiter(self.pairs.values(), np.int64, len(self.pairs))
+        """Drug number, reaction number and reports of every pair, sorted by these numbers."""
+        keys, reports = self.pairs.columns()
         drugs = keys // PAIR_STRIDE
         return drugs, keys - drugs * PAIR_STRIDE, reports

@@ -38,23 +38,27 @@ class Names:
         Raises `ParameterError`, and registers nothing, for a blank name and for a new one where none is allowed.
         """
         distinct = dict.fromkeys(names)
+        try:
+            return [self._numbers[name] for name in distinct]
+        except KeyError:
+            pass  # new ones, which come ever less often
         new = [name for name in distinct if name not in self._numbers]
-        if new:
-            if not all(map(_is_name, new)):
-                raise ParameterError(f"the name of a {self.kind} must not be blank")
-            if not is_new_allowed:
-                raise ParameterError(f"the table holds no report of the {self.kind} {new[0]!r}")
-            for name in new:
-                self._numbers[name] = len(self.names)
-                self.names.append(name)
+        if not all(map(_is_name, new)):
+            raise ParameterError(f"the name of a {self.kind} must not be blank")
+        if not is_new_allowed:
+            raise ParameterError(f"the table holds no report of the {self.kind} {new[0]!r}")
+        for name in new:
+            self._numbers[name] = len(self.names)
+            self.names.append(name)
         return [self._numbers[name] for name in distinct]
 
     def _sort(self) -> None:
         if len(self._ordered) != len(self.names):
             order = sorted(range(len(self.names)), key=self.names.__getitem__)
-            self._ordered = tuple(self.names[number] for number in order)
-            self._ranks = np.empty(len(order), dtype=np.int64)
-            self._ranks[order] = np.arange(len(order))
+            ranks = np.empty(len(order), dtype=np.int64)
+            ranks[order] = np.arange(len(order))
+            self._ranks = ranks
+            self._ordered = tuple(self.names[number] for number in order)  # last, as it tells another thread to read
 
     def ordered(self) -> tuple[str, ...]:
         """All names, sorted by code point."""

@@ -23,7 +23,8 @@ class PairColumns:
         drug, reaction, n = counts.pair_columns()
         self._names = drugs.ordered(), reactions.ordered()
         self._drug_rank, self._reaction_rank = drugs.ranks(), reactions.ranks()
-        order = np.argsort(self._drug_rank[drug] * len(self._reaction_rank) + self._reaction_rank[reaction])
+        place = self._drug_rank[drug] * len(self._reaction_rank) + self._reaction_rank[reaction]
+        order = np.argsort(place, kind="stable")  # next to nothing where names came in their order
         self._drug, self._reaction, self._n = drug[order], reaction[order], n[order]
         self._counts = counts
 
@@ -34,12 +35,9 @@ class PairColumns:
 
     def _reports(self, counts: Counts) -> _Integers:
         """Reports of each pair among other counts, 0 where they hold none."""
-        drug, reaction, n = counts.pair_columns()
-        keys = drug * PAIR_STRIDE + reaction
-        order = np.argsort(keys)
+        keys, n = counts.pairs.columns()
         wanted = self._drug * PAIR_STRIDE + self._reaction
-        found = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-        position = order[found]
+        position = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         return np.where(keys[position] == wanted, n[position], 0)
 
     def arrays(self, part: Counts | None = None) -> PairArrays:

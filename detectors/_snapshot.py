@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cases import IntegrityError
 from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
+from detectors._pair_counts import PairCounts
 
 __all__ = ["SCHEMA", "VERSION", "decode_snapshot", "encode_snapshot"]
 
@@ -43,7 +44,7 @@ def encode_snapshot(drugs: Names, reactions: Names, strata: Mapping[tuple[str, .
         counts = strata[label]
         drug, reaction, reports = counts.pair_columns()
         drug, reaction = drug_position[drug], reaction_position[reaction]
-        order = np.lexsort((reaction, drug))
+        order = np.argsort(drug * len(reaction_names) + reaction, kind="stable")
         parts.append(
             {
                 "label": list(label),
@@ -91,7 +92,7 @@ def _counts(part: Mapping[str, Any], drug_size: int, reaction_size: int) -> Coun
     _require((n >= 1).all() and (n <= margin).all(), "a pair must have 1 report and no more than its margins")
     key = drug * PAIR_STRIDE + reaction
     _require(len(np.unique(key)) == len(key), "pairs name one twice")
-    counts.pairs = dict(zip(key.tolist(), n.tolist(), strict=True))
+    counts.pairs = PairCounts(key, n)
     return counts
 
 

@@ -166,8 +166,8 @@ class CountTable:
 
     def merge(self, other: CountTable) -> None:
         """Add all counts of a table of other reports; `other` stays as it is."""
-        drugs = self._drugs.numbers(other._drugs.names, is_new_allowed=True)
-        reactions = self._reactions.numbers(other._reactions.names, is_new_allowed=True)
+        drugs = np.array(self._drugs.numbers(other._drugs.names, is_new_allowed=True), dtype=np.int64)
+        reactions = np.array(self._reactions.numbers(other._reactions.names, is_new_allowed=True), dtype=np.int64)
         for label, counts in list(other._strata.items()):
             moved = counts.renumbered(drugs, reactions)
             self._strata.setdefault(label, Counts()).merge(moved)
@@ -193,7 +193,9 @@ class CountTable:
     def __contains__(self, pair: tuple[str, str]) -> bool:
         """Whether at least one report names both."""
         drug, reaction = (names.get(name) for names, name in zip((self._drugs, self._reactions), pair, strict=True))
-        return drug is not None and reaction is not None and drug * PAIR_STRIDE + reaction in self._total.pairs
+        if drug is None or reaction is None:
+            return False
+        return self._total.pairs.of([drug * PAIR_STRIDE + reaction]) != [0]
 
     def __eq__(self, other: object) -> bool:
         return self.snapshot() == other.snapshot() if isinstance(other, CountTable) else NotImplemented
@@ -222,7 +224,7 @@ class CountTable:
         """
         drug_id, reaction_id = self._ids(drug, reaction)
         total = self._total
-        n = total.pairs.get(drug_id * PAIR_STRIDE + reaction_id, 0)
+        n = total.pairs.of([drug_id * PAIR_STRIDE + reaction_id])[0]
         return Cell(n, total.drugs[drug_id], total.reactions[reaction_id], total.reports)
 
     def arrays_of(self, pairs: Sequence[tuple[str, str]], *, stratified: bool = False) -> PairArrays:
@@ -232,14 +234,10 @@ class CountTable:
         """
         ids = [self._ids(drug, reaction) for drug, reaction in pairs]
         total = self._total
+        reported = total.pairs.of([drug * PAIR_STRIDE + reaction for drug, reaction in ids])
         rows = [
-            (
-                total.pairs.get(drug * PAIR_STRIDE + reaction, 0),
-                total.drugs[drug],
-                total.reactions[reaction],
-                total.reports,
-            )
-            for drug, reaction in ids
+            (n, total.drugs[drug], total.reactions[reaction], total.reports)
+            for n, (drug, reaction) in zip(reported, ids, strict=True)
         ]
         counts = np.array(rows, dtype=np.int64).reshape(-1, 4)
         n, n_drug, n_reaction, n_total = counts.T
