@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from cases import ParameterError, UnknownTermError
 from detectors.hierarchy import Hierarchy
@@ -17,7 +16,7 @@ from detectors.tree_scan import BernoulliCounts, Cut, NodeSets, PoissonCounts, t
 from kelsey.context import plain
 from kelsey.score_input import read_rows, unknown_name
 
-__all__ = ["DrugTreeScan", "scan_against_baseline", "scan_against_comparators"]
+__all__ = ["DrugTreeScan", "scan_against_baseline", "scan_against_comparators", "scan_against_expected"]
 
 _COLUMNS = ("case_id", "drug", "reaction")
 
@@ -33,7 +32,7 @@ class DrugTreeScan:
     drug
         The drug.
     reports, other_reports
-        Distinct reports of the drug; those of the comparators, or of the drug in the baseline.
+        Distinct reports of the drug; those of the comparators, or of the drug in the baseline, if there is one.
     cuts
         As in `detectors.tree_scan.TreeScan`.
     replications, seed
@@ -43,7 +42,7 @@ class DrugTreeScan:
     model: str
     drug: str
     reports: int
-    other_reports: int
+    other_reports: int | None
     cuts: tuple[Cut, ...]
     replications: int
     seed: int
@@ -69,9 +68,15 @@ def _of_drugs(path: Path, frame: pl.DataFrame, drugs: Sequence[str]) -> pl.DataF
     return frame.filter(pl.col("drug").is_in(list(drugs)))
 
 
-def _tally(sets: NodeSets, cases: pl.DataFrame) -> NDArray[np.int64]:
-    """Reports of each set."""
-    return np.bincount(cases["set"].to_numpy(), minlength=sets.incidence.shape[0]).astype(np.int64)
+def _beside(
+    hierarchy: Hierarchy, own: pl.DataFrame, others: pl.DataFrame, *, chance: float | None
+) -> tuple[BernoulliCounts, NodeSets, int, int]:
+    """Reports of two tables without a report in common: counts by set, the sets, and how many of each table."""
+    both = pl.concat([own, others])
+    sets, cases = NodeSets.of_reports(hierarchy, both["case_id"], both["reaction"])
+    mine = cases.join(own, on="case_id", how="semi")
+    tally, total = (np.bincount(each["set"].to_numpy(), minlength=sets.incidence.shape[0]) for each in (mine, cases))
+    return BernoulliCounts(tally, total, chance=chance), sets, len(mine), len(cases) - len(mine)
 
 
 def scan_against_comparators(
@@ -120,16 +125,13 @@ def scan_against_comparators(
     others = others.join(own, on="case_id", how="anti")
     if others.is_empty():
         raise ParameterError(f"{reports}: every report of the comparators names {drug!r} as well")
-    both = pl.concat([own, others])
-    sets, cases = NodeSets.of_reports(hierarchy, both["case_id"], both["reaction"])
-    mine = cases.join(own, on="case_id", how="semi")
-    counts = BernoulliCounts(_tally(sets, mine), _tally(sets, cases), chance=chance)
+    counts, sets, mine, other = _beside(hierarchy, own, others, chance=chance)
     found = tree_scan(sets, counts, random=np.random.default_rng(seed), replications=replications)
     return DrugTreeScan(
         model="Bernoulli, " + ("given the reports of the drug" if chance is None else f"chance {chance:g}"),
         drug=drug,
-        reports=len(mine),
-        other_reports=len(cases) - len(mine),
+        reports=mine,
+        other_reports=other,
         cuts=found.cuts,
         replications=replications,
         seed=seed,
@@ -139,15 +141,17 @@ def scan_against_comparators(
 def scan_against_baseline(
     reports: Path, hierarchy: Hierarchy, drug: str, *, baseline: Path, ratio: float, replications: int, seed: int
 ) -> DrugTreeScan:
-    """Which branches the reports of a drug name more often than an earlier period of the same drug lets expect.
+    """Which branches the reports of a drug name more often than those of an earlier period of the same drug do.
+
+    Without a change a report of either period is of this one by the chance ``ratio / (1 + ratio)``. That allows for the
+    chance in the earlier counts as well, which an expectation taken from them would not.
 
     Parameters
     ----------
     baseline
         Reports of the earlier period, in the form of `reports`.
     ratio
-        Exposure now for each unit of exposure then, above 0: doses, patients, or time where use is steady. A branch is
-        expected to have so many times the reports that it had.
+        Exposure now for each unit of exposure then, above 0: doses, patients, or time where use is steady.
 
     Raises
     ------
@@ -163,18 +167,60 @@ def scan_against_baseline(
     if not twice.is_empty():
         raise ParameterError(
             f"{baseline}: the report {twice['case_id'][0]!r} stands in both files",
-            hint="what is expected must come from reports before those under test",
+            hint="a baseline holds reports before those under test",
         )
-    both = pl.concat([now, then])
-    sets, cases = NodeSets.of_reports(hierarchy, both["case_id"], both["reaction"])
-    new, old = (cases.join(each, on="case_id", how="semi") for each in (now, then))
-    counts = PoissonCounts(_tally(sets, new), ratio * _tally(sets, old))
+    counts, sets, own, other = _beside(hierarchy, now, then, chance=ratio / (1 + ratio))
     found = tree_scan(sets, counts, random=np.random.default_rng(seed), replications=replications)
     return DrugTreeScan(
-        model=f"Poisson, {ratio:g} times the baseline",
+        model=f"Bernoulli, {ratio:g} times the exposure of the baseline",
         drug=drug,
-        reports=len(new),
-        other_reports=len(old),
+        reports=own,
+        other_reports=other,
+        cuts=found.cuts,
+        replications=replications,
+        seed=seed,
+    )
+
+
+def scan_against_expected(
+    reports: Path, hierarchy: Hierarchy, drug: str, *, expected: Path, replications: int, seed: int
+) -> DrugTreeScan:
+    """Which branches the reports of a drug name more often than was expected beforehand.
+
+    As expectations of reactions add up to that of a branch, a report counts here with each of its reactions.
+
+    Parameters
+    ----------
+    expected
+        CSV or Parquet ``reaction,expected``: how many reports of the drug with the reaction an outside rate and the
+        exposure let expect, at least 0.
+
+    Raises
+    ------
+    ParameterError
+        As `scan_against_comparators`; an expectation that is no number of at least 0, a reaction that stands twice.
+    UnknownTermError
+        As `scan_against_comparators`; a reaction of either file that the hierarchy does not have.
+    """
+    own = _of_drugs(reports, _reports(reports), [drug])
+    rows = read_rows(expected, ["reaction", "expected"])
+    rows.refuse(rows.frame["reaction"].fill_null("").str.strip_chars() == "", "reaction has no value")
+    rows.refuse(~rows.frame["reaction"].is_first_distinct(), "the reaction {reaction} stands there a second time")
+    value = rows.frame["expected"].str.strip_chars().cast(pl.Float64, strict=False)
+    rows.refuse(~(value.is_finite() & (value >= 0)).fill_null(False), "expected must be at least 0, not {expected}")
+    named = own.unique(["case_id", "reaction"])["reaction"].value_counts()
+    counts = PoissonCounts(
+        hierarchy.column(dict(named.rows())),
+        hierarchy.column(dict(zip(rows.frame["reaction"].to_list(), value.to_list(), strict=True))),
+    )
+    found = tree_scan(
+        NodeSets.of_names(hierarchy), counts, random=np.random.default_rng(seed), replications=replications
+    )
+    return DrugTreeScan(
+        model="Poisson, expected beforehand",
+        drug=drug,
+        reports=own["case_id"].n_unique(),
+        other_reports=None,
         cuts=found.cuts,
         replications=replications,
         seed=seed,

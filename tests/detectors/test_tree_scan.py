@@ -210,6 +210,22 @@ def test_p_is_uniform_where_there_is_nothing_to_find() -> None:
         assert share - error - 0.02 <= np.mean(np.array(found) <= share) <= share + error
 
 
+def test_a_baseline_as_long_as_the_period_must_not_be_taken_as_exact() -> None:
+    """Two periods alike: the counts of the first as an expectation raise alarms, both as drug and comparator do not."""
+    rows = [(f"leaf {i}", f"group {i % 5}") for i in range(20)] + [(f"group {i}", "all") for i in range(5)]
+    wide = tree(*rows)
+    sets, random, runs = NodeSets.of_names(wide), np.random.default_rng(14), 200
+    exact, beside = 0, 0
+    for _ in range(runs):
+        then, now = (np.where(wide.is_leaf, random.poisson(8.0, len(wide.names)), 0) for _ in range(2))
+        scan_exact = tree_scan(sets, PoissonCounts(now, then), random=random, replications=99)
+        scan_beside = tree_scan(sets, BernoulliCounts(now, now + then, chance=0.5), random=random, replications=99)
+        exact += scan_exact.cuts[0].p <= 0.05
+        beside += scan_beside.cuts[0].p <= 0.05
+    assert exact / runs > 0.3
+    assert beside / runs <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / runs)
+
+
 def test_a_planted_excess_is_found_at_its_branch_and_not_elsewhere() -> None:
     rows = [(f"leaf {i:02}", f"group {i // 5}") for i in range(40)] + [
         (f"group {i}", f"class {i // 4}") for i in range(8)

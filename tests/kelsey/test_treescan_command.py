@@ -59,7 +59,7 @@ def test_the_branch_is_found_beside_comparators(tmp_path: Path, planted: str) ->
     assert first["p"] < 0.05
     assert min(cut["p"] for cut in found["cuts"] if cut["name"] in ("skin", "nausea")) == 1
     code, text = run(tmp_path, *options, "--top", "2")
-    assert "new: 300 reports, 720 of comparators; Bernoulli, given the reports of the drug" in text
+    assert "new: 300 reports beside 720; Bernoulli, given the reports of the drug" in text
     assert "heart" in text and "itching" not in text
     assert "8 branches looked at; p from 999 draws, seed 0" in text
 
@@ -88,27 +88,56 @@ def test_a_report_of_both_drugs_is_the_drugs_and_counts_once_at_a_branch(tmp_pat
     assert cuts == {"skin": 2, "rash": 2, "itching": 1}
 
 
-def test_a_baseline_says_what_is_expected(tmp_path: Path) -> None:
+def test_a_baseline_has_its_own_chance(tmp_path: Path) -> None:
     then = reports(tmp_path, "then.csv", {("new", "infarction"): 20, ("new", "angina"): 20, ("new", "rash"): 60}, "a")
     now = {("new", "infarction"): 25, ("new", "angina"): 24, ("new", "rash"): 31, ("new", "nausea"): 4}
     options = ["--reports", reports(tmp_path, "now.csv", now, "b"), "--drug", "new", "--baseline", then]
     code, out = run(tmp_path, *options, "--ratio", "0.5", "--json")
     assert code == 0
     found = json.loads(out)
-    assert (found["model"], found["reports"], found["other_reports"]) == ("Poisson, 0.5 times the baseline", 84, 100)
+    assert found["model"] == "Bernoulli, 0.5 times the exposure of the baseline"
+    assert (found["reports"], found["other_reports"]) == (84, 100)
+    cuts = {cut["name"]: cut for cut in found["cuts"]}
+    assert found["cuts"][0]["name"] == "heart"
+    assert (cuts["heart"]["observed"], cuts["heart"]["expected"]) == (49, pytest.approx(89 / 3))
+    assert cuts["heart"]["llr"] == pytest.approx(49 * np.log(49 / 89 * 3) + 40 * np.log(40 / 89 * 1.5), rel=1e-9)
+    assert cuts["heart"]["p"] == 0.001
+    assert (cuts["nausea"]["same_as"], cuts["nausea"]["llr"]) == (["gut"], pytest.approx(4 * np.log(3)))
+
+
+def test_what_was_expected_beforehand(tmp_path: Path) -> None:
+    source, expected = tmp_path / "reports.csv", tmp_path / "expected.csv"
+    rows = [f"{case},new,{reaction}" for case in range(9) for reaction in ("infarction", "angina")]
+    source.write_text("case_id,drug,reaction\n" + "\n".join([*rows, *rows, "x,new,nausea", "y,old,rash"]) + "\n")
+    expected.write_text("reaction,expected\ninfarction,3\nangina, 3.5\nrash,2\n")
+    options = ["--reports", str(source), "--drug", "new", "--expected", str(expected)]
+    _, out = run(tmp_path, *options, "--json")
+    found = json.loads(out)
+    assert (found["model"], found["reports"], found["other_reports"]) == ("Poisson, expected beforehand", 10, None)
     first, last = found["cuts"][0], found["cuts"][-1]
-    assert (first["name"], first["observed"], first["expected"]) == ("heart", 49, 20.0)
-    assert first["llr"] == pytest.approx(49 * np.log(49 / 20) - 29, rel=1e-9)
-    assert first["p"] == 0.001
+    assert (first["name"], first["observed"], first["expected"]) == ("heart", 18, 6.5)
+    assert first["llr"] == pytest.approx(18 * np.log(18 / 6.5) - 11.5, rel=1e-9)
     assert (last["name"], last["same_as"], last["observed"], last["llr"], last["p"]) == (
         "nausea",
         ["gut"],
-        4,
+        1,
         None,
         None,
     )
-    _, text = run(tmp_path, *options, "--ratio", "0.5")
-    assert "never in the baseline, so without p: nausea (4)" in text
+    _, text = run(tmp_path, *options)
+    assert "new: 10 reports; Poisson, expected beforehand" in text
+    assert "not expected at all, so without p: nausea (1)" in text
+    for row, message in [
+        ("rash,1", "row 5: the reaction 'rash' stands there a second time"),
+        ("itching,-1", "row 5: expected must be at least 0, not '-1'"),
+        ("itching,nan", "row 5: expected must be at least 0, not 'nan'"),
+        ("itching,", "row 5: expected must be at least 0, not None"),
+        (",1", "row 5: reaction has no value"),
+        ("itch,1", "the hierarchy does not have 'itch' (the nearest are 'itching'"),
+    ]:
+        expected.write_text(f"reaction,expected\ninfarction,3\nangina,3.5\nrash,2\n{row}\n")
+        code, out = run(tmp_path, *options)
+        assert code == 1 and message in out
 
 
 def test_what_cannot_be_scanned_is_said(tmp_path: Path, planted: str) -> None:
@@ -136,7 +165,12 @@ def test_what_cannot_be_scanned_is_said(tmp_path: Path, planted: str) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--ratio", "2"], ["--baseline", "tree.csv"], ["--baseline", "tree.csv", "--ratio", "1", "--chance", "0.5"]],
+    [
+        ["--ratio", "2"],
+        ["--baseline", "tree.csv"],
+        ["--baseline", "tree.csv", "--ratio", "1", "--chance", "0.5"],
+        ["--baseline", "tree.csv", "--ratio", "1", "--expected", "tree.csv"],
+    ],
 )
 def test_options_that_do_not_belong_together_are_wrong_usage(
     tmp_path: Path, planted: str, options: list[str], monkeypatch: pytest.MonkeyPatch
