@@ -16,6 +16,7 @@ from kelsey.commands.demo import demo
 from kelsey.commands.doctor import doctor
 from kelsey.commands.hub import hub
 from kelsey.commands.intake import intake
+from kelsey.commands.interactions import interactions
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
 from kelsey.commands.rules import rules
@@ -65,6 +66,7 @@ for command in (
     intake,
     backtest,
     score,
+    interactions,
     rules,
     context,
     sequential,

@@ -20,14 +20,13 @@ from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
 from detectors.score import DEFAULT_MEASURES, MEASURE_COLUMNS, check_names, measures, score_all
 from detectors.table import CountTable
-from kelsey.score_input import InputRows, read_counts, read_rows
-from kelsey.score_output import FORMATS, write_scores
-from kelsey.score_selection import Selection
+from kelsey.score_input import InputRows, read_counts
+from kelsey.score_output import form_of, write_scores
+from kelsey.score_selection import REPORT_COLUMNS, Selection, chosen_reports
 from kelsey.score_summary import ScoreSummary
 
 __all__ = ["asked_measures", "count_reports", "score_counts", "score_reports"]
 
-_COLUMNS = ("case_id", "drug", "reaction")
 _CHANCES = ("llr_p", "q_value")  # columns that come with llr
 _BOOTSTRAPS, _BOOTSTRAP_SEED = 999, 0  # a fixed seed: the same file gives the same scores
 
@@ -43,17 +42,7 @@ def count_reports(
     path: Path, *, stratify: Sequence[str] = (), selection: Selection | None = None
 ) -> tuple[CountTable, InputRows, pl.DataFrame]:
     """The count table of a file of reports, with the rows read and those chosen; refuses what `score_reports` does."""
-    chosen = selection or Selection()
-    rows = read_rows(path, list(dict.fromkeys([*_COLUMNS, *stratify, *chosen.columns])))
-    if chosen == Selection():
-        frame = rows.frame
-    else:  # what a later message would call the row is not its row in the file: look before
-        for name in _COLUMNS:
-            empty = rows.frame[name].is_null() | (rows.frame[name].str.strip_chars() == "")
-            if empty.all():
-                raise ParameterError(f"{path}: column {name} has no value in any row")
-            rows.refuse(empty, f"column {name} has no value")
-        frame = chosen.apply(rows)
+    rows, frame = chosen_reports(path, selection or Selection(), further=stratify)
     try:
         table = CountTable.from_reports(
             frame["case_id"],
@@ -65,19 +54,6 @@ def count_reports(
     except ParameterError as error:
         raise ParameterError(f"{path}: {error.message}", hint=error.hint) from error
     return table, rows, frame
-
-
-def _form(path: Path, out: Path, form: str | None) -> str:
-    """The format to write: the one asked for, else that of the file's name; refuses to write over what is read."""
-    if out.exists() and path.exists() and out.samefile(path):
-        raise ParameterError(f"{out}: is the file to read; the scores would replace it", hint="give another name")
-    if form is None and out.suffix.removeprefix(".") in FORMATS:
-        return out.suffix.removeprefix(".")
-    if form is None:
-        raise ParameterError(f"{out}: the name must end in .csv, .parquet or .xlsx", hint="or name the format")
-    if form not in FORMATS:
-        raise ParameterError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
-    return form
 
 
 def _applicable(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Mapping[str, Rule]:
@@ -208,8 +184,8 @@ def score_reports(
         A value of `selection`, or a name in its groups, that no report has; a reaction that its hierarchy lacks; the
         nearest are named.
     """
-    wanted = _form(path, out, form)
-    if len(set(stratify)) < len(stratify) or set(stratify) & set(_COLUMNS):
+    wanted = form_of(path, out, form)
+    if len(set(stratify)) < len(stratify) or set(stratify) & set(REPORT_COLUMNS):
         raise ParameterError(f"stratify must name further columns, each once, not {', '.join(stratify)}")
     check_level(level)  # refused before anything is read
     check_names(DEFAULT_MEASURES if names is None else names)
@@ -237,7 +213,7 @@ def score_counts(
     form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of counts (`kelsey.score_input.read_counts`); else like `score_reports`."""
-    wanted = _form(path, out, form)
+    wanted = form_of(path, out, form)
     check_level(level)
     check_names(DEFAULT_MEASURES if names is None else names)
     arrays = read_counts(path)

@@ -10,7 +10,7 @@ import xlsxwriter
 
 from cases import ParameterError
 
-__all__ = ["FORMATS", "write_scores"]
+__all__ = ["FORMATS", "form_of", "write_scores"]
 
 FORMATS = ("csv", "parquet", "xlsx")
 
@@ -24,6 +24,19 @@ _ERMR_NAMES = {
     "ror_upper": "ROR (+)",
 }
 """Our columns that an eRMR has, in its order and under its names; the others follow under their own."""
+
+
+def form_of(path: Path, out: Path, form: str | None) -> str:
+    """The format to write: the one asked for, else that of the file's name; refuses to write over what is read."""
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ParameterError(f"{out}: is the file to read; the scores would replace it", hint="give another name")
+    if form is None and out.suffix.removeprefix(".") in FORMATS:
+        return out.suffix.removeprefix(".")
+    if form is None:
+        raise ParameterError(f"{out}: the name must end in .csv, .parquet or .xlsx", hint="or name the format")
+    if form not in FORMATS:
+        raise ParameterError(f"format must be one of {', '.join(FORMATS)}, not {form!r}")
+    return form
 
 
 def write_scores(frame: pl.DataFrame, out: Path, *, form: str, flags: tuple[str, ...]) -> None:
@@ -51,7 +64,7 @@ def write_scores(frame: pl.DataFrame, out: Path, *, form: str, flags: tuple[str,
 
 def _write_sheet(frame: pl.DataFrame, path: Path, flags: tuple[str, ...]) -> None:
     """One row a pair, header frozen, filter on; names that begin with = or http stay text."""
-    leading = [name for name in _ERMR_NAMES if name in frame.columns]
+    leading = [name for name in _ERMR_NAMES if name in frame.columns] if "drug" in frame.columns else []
     rest = [name for name in frame.columns if name not in leading and name not in flags]
     sheet = (
         frame.with_columns(pl.when(name).then(pl.lit("Yes")).otherwise(pl.lit("No")).alias(name) for name in flags)

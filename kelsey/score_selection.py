@@ -13,7 +13,10 @@ from cases import ParameterError, UnknownTermError
 from detectors.hierarchy import Hierarchy
 from kelsey.score_input import InputRows, read_rows, unknown_name
 
-__all__ = ["Selection", "parse_dates", "parse_subset"]
+__all__ = ["REPORT_COLUMNS", "Selection", "chosen_reports", "parse_dates", "parse_subset"]
+
+REPORT_COLUMNS = ("case_id", "drug", "reaction")
+"""Columns that every table of reports has."""
 
 _TERMS = ("drug", "reaction")
 
@@ -141,3 +144,20 @@ def _grouped(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
             .drop("group")
         )
     return frame
+
+
+def chosen_reports(path: Path, selection: Selection, *, further: Sequence[str] = ()) -> tuple[InputRows, pl.DataFrame]:
+    """The rows of a file of reports, with the columns `further` as well, and those of them to count.
+
+    Raises like `read_rows` and `Selection.apply`; where there is a selection, an empty value is looked for before, as
+    its row in the file could not be told after.
+    """
+    rows = read_rows(path, list(dict.fromkeys([*REPORT_COLUMNS, *further, *selection.columns])))
+    if selection == Selection():
+        return rows, rows.frame
+    for name in REPORT_COLUMNS:
+        empty = rows.frame[name].is_null() | (rows.frame[name].str.strip_chars() == "")
+        if empty.all():
+            raise ParameterError(f"{path}: column {name} has no value in any row")
+        rows.refuse(empty, f"column {name} has no value")
+    return rows, selection.apply(rows)

@@ -13,7 +13,7 @@ from cases import ParameterError
 from detectors._columnar import MISSING_WORDS
 from detectors._series import Column, series_of
 from detectors.context._cases import unknown_term
-from detectors.interaction._incidence import Incidence, blocks, ranges, runs
+from detectors.interaction._incidence import Incidence, blocks, ordered, ranges, runs
 from detectors.interaction.triple_arrays import TripleArrays
 
 __all__ = ["ReportIndex"]
@@ -60,8 +60,8 @@ class ReportIndex:
         )
         self.drug_names, self.reaction_names = tuple(drugs), tuple(reactions)
         self.report_count = int(case.max(initial=-1)) + 1
-        self._drugs = Incidence(case, drug_number, self.report_count, len(drugs))
-        self._reactions = Incidence(case, reaction_number, self.report_count, len(reactions))
+        self._drugs = Incidence.of_rows(case, drug_number, self.report_count, len(drugs))
+        self._reactions = Incidence.of_rows(case, reaction_number, self.report_count, len(reactions))
 
     def triples(self, *, minimum_reports: int, rows_at_once: int = _ROWS_AT_ONCE) -> TripleArrays:
         """All triples that at least so many reports hold, sorted by drug 1, drug 2, reaction.
@@ -77,7 +77,8 @@ class ReportIndex:
                 raise ParameterError(f"{name} must be at least 1, not {value!r}")
         drugs = self._drugs.without_rare(minimum_reports)
         reactions = self._reactions.without_rare(minimum_reports)
-        partners = drugs.report_start[drugs.report + 1] - np.arange(len(drugs.report)) - 1  # later drugs of the report
+        # of each row, the drugs of its report that come after its own
+        partners = drugs.report_start[drugs.report + 1] - np.arange(len(drugs.report)) - 1
         sizes = np.bincount(drugs.name, weights=partners, minlength=drugs.names).astype(np.int64)
         found = [np.zeros((5, 0), dtype=np.int64)]
         for part in blocks(sizes, rows_at_once):
@@ -130,8 +131,7 @@ class ReportIndex:
         begin = np.cumsum(length) - length
         for part in blocks(np.add.reduceat(lists, begin) if len(drug) else lists, rows_at_once):
             rows = self._drugs.by_name[ranges(start[part], length[part])]
-            key = _opened(self._drugs.name[rows], self._drugs.report[rows], self._reactions)
-            key.sort()
+            key = ordered(_opened(self._drugs.name[rows], self._drugs.report[rows], self._reactions))
             first, count = runs(key)
             at = np.minimum(np.searchsorted(distinct, key[first]), len(distinct) - 1)
             is_wanted = distinct[at] == key[first]
@@ -180,8 +180,7 @@ def _triples(
     lists = reactions.sizes(report[rows])
     for part in blocks(np.add.reduceat(lists, start) if len(start) else start, rows_at_once):
         some = slice(start[part.start], start[part.stop - 1] + count[part.stop - 1])
-        key = _opened(number[some], report[rows[some]], reactions)
-        key.sort()
+        key = ordered(_opened(number[some], report[rows[some]], reactions))
         place, n_111 = runs(key)
         place, n_111 = place[n_111 >= least], n_111[n_111 >= least]
         of_pair, reaction = key[place] // reactions.names, key[place] % reactions.names
