@@ -85,6 +85,12 @@ class ReleaseShelf:
             found.setdefault(site, []).append(epoch)
         return found
 
+    def sites_in_sums(self, connection: Connection, era: str) -> dict[int, int]:
+        """How many sites are in the sum of each epoch of which a share is there (`hub.sum_intake`)."""
+        table = schema.sum_share
+        query = select(table.c.epoch, table.c.sites).where(table.c.era == era)
+        return {row.epoch: row.sites for row in connection.execute(query)}
+
     def last_epoch_by_site(self, connection: Connection, era: str) -> dict[str, int]:
         """Latest epoch each site has released."""
         table = schema.release

@@ -47,6 +47,7 @@ __all__ = [
     "sdr",
     "sdr_transition",
     "subscription",
+    "sum_share",
 ]
 
 SCHEMA_VERSION = 1
@@ -112,6 +113,19 @@ release_vector = Table(
     Column("epoch", Integer, primary_key=True),
     Column("name", String(32), primary_key=True),  # pair, drug, reaction
     Column("data", LargeBinary, nullable=False),  # `privacy.packing`
+)
+
+sum_share = Table(  # messages of the aggregators, whole: what was opened can be checked by anybody who has their keys
+    "sum_share",
+    metadata,
+    Column("era", String(64), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("role", String(16), primary_key=True),
+    Column("sites", Integer, nullable=False),  # how many are in the sum, each with its noise
+    Column("digest", String(64), nullable=False),  # SHA-256 of the message
+    Column("acceptance", LargeBinary, nullable=False),  # JSON: which sites, with both signatures
+    Column("data", LargeBinary, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
 )
 
 refusal = Table(
@@ -241,4 +255,4 @@ api_key = Table(
     Column("revoked_at", UtcDateTime),
 )
 
-APPEND_ONLY = (release, release_vector, refusal, sdr_transition, event, delivery)
+APPEND_ONLY = (release, release_vector, sum_share, refusal, sdr_transition, event, delivery)

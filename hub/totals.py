@@ -50,6 +50,8 @@ def running_totals(
     lengths = table_lengths(protocol)
     sums = {name: np.zeros(length) for name, length in lengths.items()}
     variance = dict.fromkeys(TABLES, 0.0)
+    cohort = protocol.cohort
+    noises = {} if cohort is None else shelf.sites_in_sums(connection, protocol.era)
     released = shelf.epochs(connection, protocol.era, up_to=epoch)
     if not released:
         raise ParameterError(f"no site has released an epoch up to {epoch}")
@@ -59,8 +61,10 @@ def running_totals(
             tables = shelf.tables(connection, site, protocol.era, index, lengths=lengths)
             for name in TABLES:
                 sums[name] += weight * tables[name]
+        sizes = np.array([noises.get(index, 1) for index in epochs], dtype=np.float64)  # draws of noise in each vector
         for name in TABLES:
-            variance[name] += spec.tables[name].sigma ** 2 * float(weights @ weights)
+            sigma = spec.tables[name].sigma if cohort is None else cohort.site_sigma(spec.tables[name].sigma)
+            variance[name] += sigma**2 * float(sizes @ weights**2)
     pair = sums["pair"].reshape(len(protocol.drugs), len(protocol.reactions))
     latest = {site: epochs[-1] for site, epochs in released.items()}
     return fuse_margins(pair, sums["drug"], sums["reaction"], variance=variance, epochs=latest)

@@ -1,11 +1,12 @@
 """What may leave a site, and what it costs: wallets, mechanisms, accounting, the budget ledger, releases.
 
-calendar, protocol -> wallet -> epoch_vector -> release_spec (accounting, factorisation) -> trust_mode (gaussian)
--> ledger -> release
+calendar, cohort, protocol -> wallet -> epoch_vector -> release_spec (accounting, factorisation)
+-> trust_mode (gaussian) -> ledger -> release; secure_sum
 """
 
 from privacy.accounting import delta_from_mu, epsilon_from_mu, mu_from_epsilon_delta
 from privacy.calendar import EpochCalendar
+from privacy.cohort import Cohort
 from privacy.epoch_vector import EpochVector
 from privacy.factorisation import SquareRootFactorisation
 from privacy.gaussian import DiscreteGaussian
@@ -31,6 +32,7 @@ __all__ = [
     "BudgetLedger",
     "BudgetSpentError",
     "CellState",
+    "Cohort",
     "DiscreteGaussian",
     "EpochCalendar",
     "EpochVector",

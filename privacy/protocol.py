@@ -14,6 +14,7 @@ import msgspec
 
 from cases.errors import ConfigurationError, ParameterError
 from privacy.calendar import EpochCalendar
+from privacy.cohort import Cohort
 
 __all__ = ["SurveillanceProtocol"]
 
@@ -52,7 +53,11 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     coefficient_bits
         Coefficients of the factorisation are multiples of ``2**-coefficient_bits``; in [4, 16].
     trust_mode
-        Who adds the noise. ``per-site``: every site the whole of it.
+        Who adds the noise. ``per-site``: every site the whole of it. ``secure-sum``: all sites together, to a sum that
+        two aggregators form in shares.
+    minimum_cohort, honest_fraction
+        Of ``secure-sum`` (`Cohort`), and only there: fewest sites with which a sum is opened, and which share of them
+        is relied upon.
     with_narrative
         Whether items read in narratives count like coded ones.
     rules
@@ -81,7 +86,9 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     wallet_operations: int = 16
     margin_share: float = 0.05
     coefficient_bits: int = 8
-    trust_mode: Literal["per-site"] = "per-site"
+    trust_mode: Literal["per-site", "secure-sum"] = "per-site"
+    minimum_cohort: int | msgspec.UnsetType = msgspec.UNSET  # not written where it is not set
+    honest_fraction: float | msgspec.UnsetType = msgspec.UNSET
     with_narrative: bool = False
     rules: tuple[str, ...] = ("evans", "ema", "umc")
     schema_version: Literal[1] = 1
@@ -110,6 +117,19 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ParameterError(f"margin_share must lie in (0, 1), not {self.margin_share!r}")
         if not 4 <= self.coefficient_bits <= 16:
             raise ParameterError(f"coefficient_bits must lie in [4, 16], not {self.coefficient_bits!r}")
+
+        if self.trust_mode == "secure-sum":
+            if self.cohort is None:
+                raise ParameterError("trust mode secure-sum needs minimum_cohort and honest_fraction")
+        elif not (self.minimum_cohort is msgspec.UNSET and self.honest_fraction is msgspec.UNSET):
+            raise ParameterError("minimum_cohort and honest_fraction belong to trust mode secure-sum")
+
+    @property
+    def cohort(self) -> Cohort | None:
+        """What a sum over sites must have before it is opened; None where there is no such sum."""
+        if self.minimum_cohort is msgspec.UNSET or self.honest_fraction is msgspec.UNSET:
+            return None
+        return Cohort(self.minimum_cohort, self.honest_fraction)
 
     @property
     def cell_count(self) -> int:

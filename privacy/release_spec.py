@@ -120,6 +120,8 @@ class ReleaseSpec:
                     f"the budget needs noise of {sigma:.3g} lattice units, the sampler ends at 2**28",
                     hint="raise epsilon or margin_share, or lower wallet_operations or coefficient_bits",
                 )
+            if protocol.cohort is not None:
+                protocol.cohort.site_sigma(sigma)  # refuses noise too fine to be shared
         tables = {
             name: TableSpec(
                 name=name, length=length, sigma=sigma, sensitivity_squared=squared, mu=sqrt(squared) / sigma

@@ -19,12 +19,12 @@ from cases import IntegrityError, ServiceError
 from hub.aggregator.receipt import Receipt
 from hub.aggregator.shelf import AggregatorShelf, HeldShare
 from hub.sql_store import SqlStore
+from privacy.cohort import Cohort
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import table_lengths
 from privacy.secure_sum import (
     Acceptance,
     AcceptedSet,
-    Cohort,
     Role,
     ShareError,
     ShareFault,

@@ -23,9 +23,8 @@ _AFTER_ERROR_SECONDS = 5.0
 
 async def _evaluate(context: HubContext) -> None:
     grace = context.settings.hub.evaluation_grace_seconds
-    epoch = await run_in_threadpool(
-        context.evaluator.due_epoch, len(context.sites), at=context.clock(), grace_seconds=grace
-    )
+    sources = len(context.sites) if context.protocol.cohort is None else 1  # one sum stands for all
+    epoch = await run_in_threadpool(context.evaluator.due_epoch, sources, at=context.clock(), grace_seconds=grace)
     if epoch is None:
         await context.new_releases.wait(_EVALUATION_LOOK_SECONDS)
         return

@@ -3,20 +3,25 @@
     site ── SiteShare ──► leader ─┐ agree on the accepted set, add, encode, each on its own share
          └─ SiteShare ──► helper ─┴── SumShare ──► hub: adds the two, and has W = C X + Z of the sum
 
-additive_share -> site_share (framing, share_error) -> accepted_set, cohort -> sum_share
+additive_share -> site_share (framing, share_error) -> accepted_set -> sum_share
 """
 
 from privacy.secure_sum.accepted_set import Acceptance, AcceptedSet
 from privacy.secure_sum.additive_share import expand_seed, join_shares, split_vector
-from privacy.secure_sum.cohort import Cohort
 from privacy.secure_sum.share_error import ShareError, ShareFault
 from privacy.secure_sum.site_share import Role, SiteShare, open_share, peek_share_site, share_epoch
-from privacy.secure_sum.sum_share import SumShare, encode_sum, join_sums, open_sum_share, seal_sum_share
+from privacy.secure_sum.sum_share import (
+    SumShare,
+    encode_sum,
+    join_sums,
+    open_sum_share,
+    peek_sum_role,
+    seal_sum_share,
+)
 
 __all__ = [
     "Acceptance",
     "AcceptedSet",
-    "Cohort",
     "Role",
     "ShareError",
     "ShareFault",
@@ -29,6 +34,7 @@ __all__ = [
     "open_share",
     "open_sum_share",
     "peek_share_site",
+    "peek_sum_role",
     "seal_sum_share",
     "share_epoch",
     "split_vector",

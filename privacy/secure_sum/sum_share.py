@@ -12,16 +12,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 
 from cases.errors import ParameterError
+from privacy.cohort import Cohort
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import TABLES, table_lengths
 from privacy.secure_sum.accepted_set import Acceptance
 from privacy.secure_sum.additive_share import Words, join_shares
-from privacy.secure_sum.cohort import Cohort
-from privacy.secure_sum.framing import HEADER_LIMIT, digest_of, open_frame, seal_frame
+from privacy.secure_sum.framing import HEADER_LIMIT, digest_of, open_frame, read_frame, seal_frame
 from privacy.secure_sum.share_error import ShareError, ShareFault
 from privacy.secure_sum.site_share import Role
 
-__all__ = ["SumShare", "encode_sum", "join_sums", "maximum_sum_bytes", "open_sum_share", "seal_sum_share"]
+__all__ = [
+    "SumShare",
+    "encode_sum",
+    "join_sums",
+    "maximum_sum_bytes",
+    "open_sum_share",
+    "peek_sum_role",
+    "seal_sum_share",
+]
 
 _KIND = "sum-share"
 _HASH = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -92,6 +100,11 @@ def seal_sum_share(share: SumShare, key: Ed25519PrivateKey) -> bytes:
     payload = share.words.astype("<u8", copy=False).tobytes()
     body = _Body(role=share.role, acceptance=share.acceptance, payload_digest=digest_of(payload))
     return seal_frame(_KIND, body, payload, key)
+
+
+def peek_sum_role(data: bytes | memoryview) -> Role:
+    """Whose message it says it is, to find the public key; nothing is verified. Raises `ShareError` (malformed)."""
+    return read_frame(_KIND, data, _Body)[0].role
 
 
 def maximum_sum_bytes(protocol: SurveillanceProtocol) -> int:

@@ -12,16 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from hub.aggregator import Aggregator, SumSealer, aggregator_store
-from privacy import BudgetLedger, EpochCalendar, EpochVector, SurveillanceProtocol
+from privacy import BudgetLedger, Cohort, EpochCalendar, EpochVector, SurveillanceProtocol
 from privacy.release import table_lengths
 from privacy.release_spec import ReleaseSpec
-from privacy.secure_sum import Acceptance, Cohort, Role, ShareError, SumShare, join_sums, open_sum_share, share_epoch
+from privacy.secure_sum import Acceptance, Role, ShareError, SumShare, join_sums, open_sum_share, share_epoch
 
 PROTOCOL = SurveillanceProtocol(
     name="test", version="1", era="2026", vocabulary="v@1", drugs=("A", "B"), reactions=("R", "S"),
-    calendar=EpochCalendar("month", date(2026, 1, 1), 6), epsilon=3.0, delta=1e-6,
+    calendar=EpochCalendar("month", date(2026, 1, 1), 6), epsilon=3.0, delta=1e-6, trust_mode="secure-sum",
+    minimum_cohort=2, honest_fraction=0.8,
 )  # fmt: skip
-COHORT = Cohort(2, 0.8)
+COHORT = Cohort(2, 0.8)  # as the protocol has it
 SITES = ("east", "north", "south", "west")
 SITE_KEYS = {site: Ed25519PrivateKey.generate() for site in SITES}
 ROLE_KEYS = {role: Ed25519PrivateKey.generate() for role in Role}

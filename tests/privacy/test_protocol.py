@@ -26,7 +26,11 @@ def test_hash_is_that_of_the_canonical_json_and_changes_with_every_field() -> No
     assert example.hash == hashlib.sha256(example.encode()).hexdigest()
     document = json.loads(example.encode())
     assert list(document) == sorted(document)
-    assert set(document) == set(example.__struct_fields__)  # defaults are written out too
+    of_sums = {"minimum_cohort", "honest_fraction"}
+    assert set(document) == set(example.__struct_fields__) - of_sums  # defaults are written out too
+    summed = protocol(trust_mode="secure-sum", minimum_cohort=10, honest_fraction=0.8)
+    assert set(json.loads(summed.encode())) == set(document) | of_sums
+    assert SurveillanceProtocol.decode(summed.encode()) == summed
     others: dict[str, Any] = {
         "name": "other",
         "version": "2",
@@ -70,7 +74,11 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path) -> None:
         ({"epsilon": 0}, "epsilon"),
         ({"patients": 7}, "unknown field"),
         ({"schema_version": 2}, "schema_version"),
-        ({"trust_mode": "secure-sum"}, "trust_mode"),
+        ({"trust_mode": "trusted-hub"}, "trust_mode"),
+        ({"trust_mode": "secure-sum"}, "minimum_cohort"),
+        ({"trust_mode": "secure-sum", "minimum_cohort": 1, "honest_fraction": 0.8}, "minimum_cohort"),
+        ({"trust_mode": "secure-sum", "minimum_cohort": 3, "honest_fraction": 1.5}, "honest_fraction"),
+        ({"minimum_cohort": 3}, "secure-sum"),
         ({"calendar": document["calendar"] | {"unit": "year"}}, "calendar"),
     ):
         (tmp_path / "wrong.json").write_text(json.dumps(document | change))

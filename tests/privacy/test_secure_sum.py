@@ -19,13 +19,12 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 
 from cases import ParameterError
-from privacy import EpochCalendar, EpochVector, SurveillanceProtocol
+from privacy import Cohort, EpochCalendar, EpochVector, SurveillanceProtocol
 from privacy.release import TABLES, table_lengths
 from privacy.release_spec import ReleaseSpec
 from privacy.secure_sum import (
     Acceptance,
     AcceptedSet,
-    Cohort,
     Role,
     ShareError,
     ShareFault,
