@@ -14,14 +14,24 @@ from hub import schema
 from hub.embedded import EmbeddedHub
 from hub.errors import ReleaseRefused
 from hub.lifecycle import SdrState
-from hub.roles import Role
+from hub.roles import Role as ApiRole
 from hub.store import HubStore
 from hub.subscriptions import DeliveryStatus, SubscriptionBook
+from hub.sum_intake import SumIntake
+from privacy.secure_sum import Role
 from tests.hub.federation import NOW, Federation
+from tests.hub.secure_sum import PROTOCOL, PUBLIC, House
 
 
-def fill(store: HubStore, federation: Federation) -> None:
+def fill(store: HubStore, federation: Federation, folder: Path) -> None:
     """At least one row in every append-only table."""
+    house = House(folder)
+    house.send("north", 0, {})
+    house.send("south", 0, {})
+    house.agree(0)
+    house.open()
+    SumIntake(store, PROTOCOL, PUBLIC).accept(next(iter(house.at_hub[Role.LEADER, 0])), received_at=NOW)
+    house.stop()
     url = store._engine.url.render_as_string(hide_password=False)
     with EmbeddedHub(protocol=federation.protocol, site_keys=federation.site_keys, database_url=url) as hub:
         subscription = SubscriptionBook(store).add(owner="key-1", url="https://example.org/hook", at=NOW)
@@ -38,8 +48,10 @@ def fill(store: HubStore, federation: Federation) -> None:
 
 
 @pytest.mark.parametrize("table", schema.APPEND_ONLY, ids=lambda table: str(table.name))
-def test_a_record_is_never_changed_and_never_deleted(store: HubStore, federation: Federation, table: Table) -> None:
-    fill(store, federation)
+def test_a_record_is_never_changed_and_never_deleted(
+    store: HubStore, federation: Federation, tmp_path: Path, table: Table
+) -> None:
+    fill(store, federation, tmp_path)
     column = next(iter(table.primary_key.columns))
     with store.read() as connection:
         before = connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -117,8 +129,8 @@ def test_a_database_of_another_version_is_left_alone(database_url: str) -> None:
         HubStore(database_url)
 
 
-def test_unique_keys_guard_sequence_and_epoch(store: HubStore, federation: Federation) -> None:
-    fill(store, federation)
+def test_unique_keys_guard_sequence_and_epoch(store: HubStore, federation: Federation, tmp_path: Path) -> None:
+    fill(store, federation, tmp_path)
     with store.read() as connection:
         row = dict(connection.execute(select(schema.release)).first()._mapping)  # type: ignore[union-attr]  # fill() put rows there
     for change in ({"sequence": 7}, {"epoch": 7}):
@@ -145,10 +157,10 @@ def test_an_unusable_url_says_what_to_do(url: str, error: type[Exception], says:
 def test_the_embedded_hub_and_a_served_one_share_a_file(tmp_path: Path, federation: Federation) -> None:
     url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
     store = HubStore(url)
-    fill(store, federation)
+    fill(store, federation, tmp_path)
     with EmbeddedHub(protocol=federation.protocol, site_keys=federation.site_keys, database_url=url) as hub:
         sdr = hub.signals.find()[0]
-        hub.signals.transition(sdr.id, SdrState.VALIDATED, actor="o", role=Role.OFFICER, reason="seen", at=NOW)
+        hub.signals.transition(sdr.id, SdrState.VALIDATED, actor="o", role=ApiRole.OFFICER, reason="seen", at=NOW)
     with store.read() as connection:
         states = connection.execute(select(schema.sdr.c.state).where(schema.sdr.c.id == sdr.id)).scalar_one()
     assert states == "validated"
