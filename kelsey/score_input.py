@@ -17,7 +17,7 @@ from cases import ParameterError
 from detectors._columnar import MISSING_WORDS
 from detectors.pair_arrays import PairArrays
 
-__all__ = ["InputRows", "read_counts", "read_rows", "unknown_name"]
+__all__ = ["InputRows", "read_counts", "read_rows", "unknown_name", "whole_numbers"]
 
 _MARGINS = ("n_drug", "n_reaction", "n_total")
 _LARGEST = 2**53  # beyond it float64, which the measures compute in, skips whole numbers
@@ -121,7 +121,7 @@ def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (
     return InputRows(path, frame, 1 if is_parquet else 2)
 
 
-def _whole_numbers(rows: InputRows, name: str) -> pl.Series:
+def whole_numbers(rows: InputRows, name: str) -> pl.Series:
     """A column of counts, each a whole number of at least 0."""
     text = rows.frame[name].str.strip_chars()
     rows.refuse(text.is_null() | (text == ""), f"{name} has no value")
@@ -156,10 +156,10 @@ def read_counts(path: Path) -> PairArrays:
     if given and len(given) < len(_MARGINS):
         lacking = next(name for name in _MARGINS if name not in given)
         raise ParameterError(f"{path}: column {lacking!r} is missing", hint="give all three margins, or none")
-    n = _whole_numbers(rows, "count")
+    n = whole_numbers(rows, "count")
     counted = rows.frame.select("drug", "reaction").with_columns(n.alias("n"))
     if given:
-        counted = counted.with_columns(_whole_numbers(rows, name).alias(name) for name in given)
+        counted = counted.with_columns(whole_numbers(rows, name).alias(name) for name in given)
         _check_margins(rows, counted)
     else:
         counted = counted.with_columns(

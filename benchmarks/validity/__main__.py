@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.validity.known_associations import known_associations
 from benchmarks.validity.null_replays import disproportionality_under_null, max_sprt_under_null
 from benchmarks.validity.reference_sets import reference_sets
+from benchmarks.validity.sequential_replays import sequential_under_null
 from benchmarks.validity.study import Table
 
 __all__ = ["main"]
@@ -21,6 +22,7 @@ __all__ = ["main"]
 _STUDIES: dict[str, Callable[[], Table]] = {
     "null-measures": disproportionality_under_null,
     "max-sprt": max_sprt_under_null,
+    "sequential": sequential_under_null,
     "reference-sets": reference_sets,
     "known-associations": known_associations,
 }

@@ -27,6 +27,6 @@ def log_lower_share(inside: ArrayLike, outside: ArrayLike, value: float) -> NDAr
         slope = -held + np.where(c > 0, c * share / np.where(rest > 0, rest, 1.0), 0.0)
         step = np.where(slope < 0, above / np.where(slope < 0, slope, 1.0), 0.0)
         log_share = np.minimum(log_share - step, 0.0)
-        if (np.abs(step) <= 1e-15 * np.maximum(1.0, np.abs(log_share))).all():
+        if (np.abs(step) <= 1e-13 * np.maximum(1.0, np.abs(log_share))).all():
             break
     return np.where(k > 0, log_share, -np.inf)

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from benchmarks.validity.auc import auc
 from benchmarks.validity.known_associations import Association, first_found, load_associations
 from benchmarks.validity.null_replays import max_sprt_under_null, null_pairs
+from benchmarks.validity.sequential_replays import sequential_under_null
 from connectors.vaers_archive import ArchivedReport
 from connectors.vaers_reader import VaersReport
 
@@ -56,6 +57,17 @@ def test_a_null_replay_keeps_margins_and_has_no_association() -> None:
 def test_simulated_risk_of_max_sprt_is_the_exact_one() -> None:
     for _, _, _, exact, simulated, _ in max_sprt_under_null(runs=20_000).rows:
         assert float(simulated.split()[0]) == pytest.approx(float(exact), abs=5 * np.sqrt(float(exact) / 20_000))
+
+
+def test_no_test_that_looks_as_it_likes_signals_too_often() -> None:
+    table = sequential_under_null(runs=4_000, looks=25)
+    for _, _, allowed, exact, simulated, bound, verdict in table.rows:
+        assert verdict == "yes"
+        assert float(allowed) < float(bound) < float(allowed) + 0.02
+        if exact != "at most":
+            risk = float(exact)
+            assert float(simulated) == pytest.approx(risk, abs=5 * np.sqrt(risk / 4_000))
+        assert float(simulated) > 0
 
 
 def _report(day: date, number: int, vaccine: str, reaction: str) -> ArchivedReport:
