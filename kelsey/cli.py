@@ -19,6 +19,7 @@ from kelsey.commands.intake import intake
 from kelsey.commands.interactions import interactions
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
+from kelsey.commands.report import report
 from kelsey.commands.rules import rules
 from kelsey.commands.score import score
 from kelsey.commands.sequential import sequential
@@ -66,6 +67,7 @@ for command in (
     intake,
     backtest,
     score,
+    report,
     interactions,
     rules,
     context,

@@ -1,4 +1,4 @@
-"""The one self-contained page a demonstration or a back-test leaves behind: works offline, needs no script."""
+"""The one self-contained page that a demonstration, a back-test or a report leaves: works offline, needs no script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-__all__ = ["Fact", "Page", "Plot", "Table"]
+__all__ = ["Fact", "Page", "Plot", "Table", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,6 @@ class Fact:
 
     value: str
     label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot with what a reader should see in it; `alternative` says it to a screen reader."""
-
-    title: str
-    svg: str
-    caption: str
-    alternative: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +29,34 @@ class Table:
     caption: str = ""
     numeric: frozenset[str] = frozenset()
 
+    @property
+    def heading_column(self) -> int:
+        """Number of the column that says what a row is about: the first that is not numeric."""
+        return next((place for place, name in enumerate(self.header) if name not in self.numeric), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot with what a reader should see in it; `alternative` says it to a screen reader.
+
+    `narrow_svg` is shown instead on a narrow screen, where there is one; `data` stands behind a fold below the plot.
+    """
+
+    title: str
+    svg: str
+    caption: str
+    alternative: str
+    narrow_svg: str = ""
+    data: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A section of words alone, for instance why a plot is not there."""
+
+    title: str
+    paragraphs: Sequence[str]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -47,7 +65,7 @@ class Page:
     title: str
     lead: str
     facts: Sequence[Fact]
-    sections: Sequence[Plot | Table]
+    sections: Sequence[Plot | Table | Text]
     notes: Sequence[str]
 
     def write(self, path: Path) -> None:
@@ -60,4 +78,5 @@ class Page:
             lstrip_blocks=True,
         )
         environment.tests["plot"] = lambda section: isinstance(section, Plot)
+        environment.tests["table"] = lambda section: isinstance(section, Table)
         path.write_text(environment.get_template("page.html").render(page=self), encoding="utf-8")

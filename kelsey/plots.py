@@ -1,36 +1,20 @@
-"""Plots as inline SVG: no script, no download, readable without colour.
-
-Colours are the Okabe-Ito palette, which colour-blind readers can tell apart; series differ in marker or line style too.
-"""
+"""The plots of a replay's page, as inline SVG: no script, no download, readable without colour."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-__all__ = ["MARKERS", "PALETTE", "ForestRow", "budget_plot", "forest_plot", "noise_plot", "recall_plot", "reports_plot"]
+from kelsey.svg import MARKERS, PALETTE, STYLE, as_svg
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_STYLE: Any = {  # matplotlib types the keys as one long Literal
-    "svg.fonttype": "none",  # text stays text: searchable, and small
-    "svg.hashsalt": "kelsey",  # the same plot gives the same bytes
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
+__all__ = ["ForestRow", "budget_plot", "forest_plot", "noise_plot", "recall_plot", "reports_plot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +25,6 @@ class ForestRow:
     intervals: Mapping[str, tuple[float, float, float]]
 
 
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    FigureCanvasSVG(figure)
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return re.sub(r"^.*?(?=<svg)", "", text, flags=re.DOTALL)
-
-
 def _days(axes: Axes, days: Sequence[date]) -> NDArray[np.float64]:
     """Dates as the numbers that `axes`, now a date axis, wants."""
     axes.xaxis_date()
@@ -57,7 +33,7 @@ def _days(axes: Axes, days: Sequence[date]) -> NDArray[np.float64]:
 
 def reports_plot(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> str:
     """New reports by epoch, stacked by site; `counts` holds one number a day of `days` for each site."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 3.2))
         axes = figure.add_subplot()
         width = max(1.0, 0.8 * (days[-1] - days[0]).days / max(1, len(days) - 1)) if days else 1.0
@@ -68,12 +44,12 @@ def reports_plot(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> s
         axes.set_ylabel("new cases")
         axes.legend(frameon=False, ncols=min(4, max(1, len(counts))), loc="upper left")
         figure.autofmt_xdate()
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def forest_plot(rows: Sequence[ForestRow], *, measure: str) -> str:
     """Point and interval of each pair, one marker a view, log scale; an arrow where an interval reaches zero."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 0.6 + 0.42 * max(1, len(rows))))
         axes = figure.add_subplot()
         views = list(dict.fromkeys(view for row in rows for view in row.intervals))
@@ -100,7 +76,7 @@ def forest_plot(rows: Sequence[ForestRow], *, measure: str) -> str:
         axes.set_xlabel(f"{measure} with 95 % interval (log scale)")
         if views:
             axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.7 / max(1, len(rows))), ncols=3)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def noise_plot(
@@ -112,7 +88,7 @@ def noise_plot(
     highlighted: NDArray[np.bool_],
 ) -> str:
     """Exact reports of each pair (x) beside the hub's count (y); the line has slope `mean_weight`, the band two sd."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 4.2))
         axes = figure.add_subplot()
         top = float(max(exact.max(initial=1.0), noisy.max(initial=1.0))) * 1.05
@@ -138,14 +114,14 @@ def noise_plot(
         axes.set_xlabel("reports of the pair, all sites (exact)")
         axes.set_ylabel("hub's noisy count")
         axes.legend(frameon=False, loc="upper left")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def budget_plot(
     days: Sequence[date], *, epsilon_spent: Sequence[float], epsilon: float, noise_sd: Sequence[float]
 ) -> str:
     """Privacy budget over the era, and the noise of a pair's running total that it buys."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 3.0))
         left, right = figure.subplots(1, 2)
         left.step(
@@ -160,12 +136,12 @@ def budget_plot(
         right.set_ylabel("noise sd of a pair at the hub")
         figure.autofmt_xdate()
         figure.tight_layout()
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def recall_plot(days: Sequence[date], found: Mapping[str, Sequence[int]], *, planted: int) -> str:
     """Planted pairs found by the end of each epoch, one line a view."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 3.0))
         axes = figure.add_subplot()
         for number, (view, values) in enumerate(found.items()):
@@ -185,4 +161,4 @@ def recall_plot(days: Sequence[date], found: Mapping[str, Sequence[int]], *, pla
         axes.set_ylabel("planted pairs raised")
         axes.legend(frameon=False, loc="lower right")
         figure.autofmt_xdate()
-        return _svg(figure)
+        return as_svg(figure)

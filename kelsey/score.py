@@ -25,7 +25,7 @@ from kelsey.score_output import form_of, write_scores
 from kelsey.score_selection import REPORT_COLUMNS, Selection, chosen_reports
 from kelsey.score_summary import ScoreSummary
 
-__all__ = ["asked_measures", "count_reports", "score_counts", "score_reports"]
+__all__ = ["applicable_rules", "asked_measures", "count_reports", "fit_prior", "score_counts", "score_reports"]
 
 _CHANCES = ("llr_p", "q_value")  # columns that come with llr
 _BOOTSTRAPS, _BOOTSTRAP_SEED = 999, 0  # a fixed seed: the same file gives the same scores
@@ -39,10 +39,18 @@ def asked_measures(text: str) -> tuple[str, ...]:
 
 
 def count_reports(
-    path: Path, *, stratify: Sequence[str] = (), selection: Selection | None = None
+    path: Path,
+    *,
+    stratify: Sequence[str] = (),
+    selection: Selection | None = None,
+    further: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> tuple[CountTable, InputRows, pl.DataFrame]:
-    """The count table of a file of reports, with the rows read and those chosen; refuses what `score_reports` does."""
-    rows, frame = chosen_reports(path, selection or Selection(), further=stratify)
+    """The count table of a file of reports, with the rows read and those chosen; refuses what `score_reports` does.
+
+    The columns of `further` are read, too, and those of `optional` where the file has them.
+    """
+    rows, frame = chosen_reports(path, selection or Selection(), further=[*stratify, *further], optional=optional)
     try:
         table = CountTable.from_reports(
             frame["case_id"],
@@ -56,7 +64,7 @@ def count_reports(
     return table, rows, frame
 
 
-def _applicable(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Mapping[str, Rule]:
+def applicable_rules(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Mapping[str, Rule]:
     """The rules asked for; without any, the presets whose columns are computed."""
     if rules is not None:
         return rules
@@ -64,7 +72,7 @@ def _applicable(rules: Mapping[str, Rule] | None, columns: Sequence[str]) -> Map
     return {name: rule for name, rule in presets if all(each.column in columns for each in rule.conditions)}
 
 
-def _fit(arrays: PairArrays, names: Sequence[str] | None) -> tuple[GammaMixtureFit | None, str]:
+def fit_prior(arrays: PairArrays, names: Sequence[str] | None) -> tuple[GammaMixtureFit | None, str]:
     """The prior of EBGM and a word on it; raises `ParameterError` where EBGM was asked for and no prior fits."""
     if names is not None and "ebgm" not in names:
         return None, "not asked for"
@@ -100,14 +108,14 @@ def _score(
     strata: tuple[tuple[str, ...], ...] = (),
     hierarchy: Hierarchy | None = None,
 ) -> ScoreSummary:
-    fit, fit_status = _fit(arrays, names)
+    fit, fit_status = fit_prior(arrays, names)
     prior = None if fit is None else fit.prior
     if names is None:
         names = (*DEFAULT_MEASURES, "ebgm") if fit else DEFAULT_MEASURES
     scores = score_all(arrays, level=level, names=names, prior=prior)
     if "llr" in names:
         scores |= _chances(arrays)
-    flags = {name: rule.flags(scores) for name, rule in _applicable(rules, list(scores)).items()}
+    flags = {name: rule.flags(scores) for name, rule in applicable_rules(rules, list(scores)).items()}
     if fit is None and fit_status != "not asked for":
         scores |= {column: np.full(len(arrays), np.nan) for column in EmpiricalBayes.columns}
     place = {} if hierarchy is None else _place(arrays, hierarchy)

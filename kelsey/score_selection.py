@@ -146,13 +146,17 @@ def _grouped(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
     return frame
 
 
-def chosen_reports(path: Path, selection: Selection, *, further: Sequence[str] = ()) -> tuple[InputRows, pl.DataFrame]:
+def chosen_reports(
+    path: Path, selection: Selection, *, further: Sequence[str] = (), optional: Sequence[str] = ()
+) -> tuple[InputRows, pl.DataFrame]:
     """The rows of a file of reports, with the columns `further` as well, and those of them to count.
+
+    Columns of `optional` are read where the file has them.
 
     Raises like `read_rows` and `Selection.apply`; where there is a selection, an empty value is looked for before, as
     its row in the file could not be told after.
     """
-    rows = read_rows(path, list(dict.fromkeys([*REPORT_COLUMNS, *further, *selection.columns])))
+    rows = read_rows(path, list(dict.fromkeys([*REPORT_COLUMNS, *further, *selection.columns])), optional=optional)
     if selection == Selection():
         return rows, rows.frame
     for name in REPORT_COLUMNS:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.chromium_browser import ChromiumBrowser
 from tests.services.hapi_server import HapiServer
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.paths import ROOT, missing
@@ -27,6 +28,7 @@ _MARKER_OF_FIXTURE = {
     "postgres_cluster": "postgres",
     "prometheus_tools": "prometheus",
     "podman_tools": "podman",
+    "chromium": "chromium",
     "process_clock": "clock",
 }
 # warnings are errors; these we cannot mend, or would only mend for one version of Python
@@ -121,6 +123,13 @@ def prometheus_tools() -> PrometheusTools:
 def podman_tools() -> None:
     """Ask for podman, buildah, runc and mmdebstrap."""
     _require("podman")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> ChromiumBrowser:
+    """Give a headless browser that measures pages: `.measure(page, width=400)`."""
+    _require("chromium")
+    return ChromiumBrowser(tmp_path_factory.mktemp("chromium"))
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_the_hub_it_leaves_holds_what_the_page_says(played: Path) -> None:
     finally:
         store.close()
     page = (played / "index.html").read_text()
-    assert all(f"<td>{drug}</td><td>{reaction}</td>" in page for drug, reaction in raised)
+    assert all(f'<th scope="row">{drug}</th><td>{reaction}</td>' in page for drug, reaction in raised)
     assert page.count("<svg") == 5
 
 
