@@ -31,7 +31,7 @@ class RunningMaxSprt(RunningTest[MaxSprtStatus]):
         self.length = length
         self.minimum_events = minimum_events
         self.delay = delay
-        self.groups = None if groups is None else tuple(groups)
+        self.groups = None if groups is None else tuple(float(size) for size in groups)
         self._looks = None if groups is None else np.cumsum(groups)
 
     @abstractmethod
@@ -45,14 +45,14 @@ class RunningMaxSprt(RunningTest[MaxSprtStatus]):
     def _is_at(self, size: float, look: float) -> bool:
         return abs(size - look) <= 1e-9 * self.length
 
-    def _check(self, counts: Surveillance) -> None:
+    def _check_plan(self, before: Surveillance, counts: Surveillance) -> None:
         if self._looks is None:
             return
-        before, size = self._size(self._counts), self._size(counts)
+        begin, end = self._size(before), self._size(counts)
         for look in self._looks:
-            if before < look < size and not (self._is_at(before, look) or self._is_at(size, look)):
+            if begin < look < end and not (self._is_at(begin, look) or self._is_at(end, look)):
                 raise ParameterError(
-                    f"a period must not pass the planned look at {look:g}: it goes from {before:g} to {size:g}",
+                    f"a period must not pass the planned look at {look:g}: it goes from {begin:g} to {end:g}",
                     hint="split the period, or use a test whose looks need no plan",
                 )
 

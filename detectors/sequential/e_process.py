@@ -144,8 +144,8 @@ class BinomialEProcess(_EProcess):
         super().__init__(expectation=expectation, alpha=alpha, concentration=concentration)
         check_share(expectation)
 
-    def _check(self, counts: Surveillance) -> None:
-        check_events(self._counts, counts)
+    def _check(self, before: Surveillance, counts: Surveillance) -> None:
+        check_events(before, counts)
 
     def _log_e_value(self, counts: Surveillance) -> float:
         return float(

@@ -88,9 +88,8 @@ class BinomialMaxSprt(RunningMaxSprt):
             expectation, boundary, length=length, minimum_events=minimum_events, delay=delay, groups=groups
         )
 
-    def _check(self, counts: Surveillance) -> None:
-        check_events(self._counts, counts)
-        super()._check(counts)
+    def _check(self, before: Surveillance, counts: Surveillance) -> None:
+        check_events(before, counts)
 
     def _size(self, counts: Surveillance) -> float:
         return counts.exposure

@@ -26,8 +26,9 @@ _Status = TypeVar("_Status")
 class RunningTest(ABC, Generic[_Status]):
     """A test that is fed the periods of a surveillance, in order.
 
-    Subclasses say what a period must be like (`_check`, which may raise and changes nothing), and what the counts mean
-    (`_look`, which does not raise). `signalled_on` is the last day of the period in which it first signalled, or None.
+    Subclasses say what a period must be like (`_check` and `_check_plan`, which may raise and change nothing), and what
+    the counts mean (`_look`, which does not raise). `signalled_on` is the last day of the period in which it first
+    signalled, or None.
     """
 
     schema: ClassVar[str]
@@ -47,8 +48,10 @@ class RunningTest(ABC, Generic[_Status]):
         days that do not rise, and counts that cannot be.
         """
         counts = self._counts.after(day, observed=observed, exposure=exposure, first_day=first_day)
-        self._check(counts)
-        before, self._counts = self._counts, counts
+        before = self._counts
+        self._check(before, counts)
+        self._check_plan(before, counts)
+        self._counts = counts
         if self._look(before, counts) and self.signalled_on is None:
             self.signalled_on = day
         return self.status
@@ -58,8 +61,11 @@ class RunningTest(ABC, Generic[_Status]):
     def status(self) -> _Status:
         """Where the test stands."""
 
-    def _check(self, counts: Surveillance) -> None:
-        """Raise `ParameterError` if the test cannot take the counts."""
+    def _check(self, before: Surveillance, counts: Surveillance) -> None:
+        """Raise `ParameterError` if the test cannot take what was added to the counts, in one period or in several."""
+
+    def _check_plan(self, before: Surveillance, counts: Surveillance) -> None:
+        """Raise `ParameterError` if one period must not lead from the one to the other."""
 
     @abstractmethod
     def _look(self, before: Surveillance, counts: Surveillance) -> bool:
@@ -98,7 +104,7 @@ class RunningTest(ABC, Generic[_Status]):
             counts = Surveillance.restore(expectation, snapshot["counts"])
             signalled_on = snapshot["signalled_on"]
             made.signalled_on = None if signalled_on is None else date.fromisoformat(signalled_on)
-            made._check(counts)
+            made._check(made._counts, counts)
             made._counts = counts
             made._restore_state(snapshot["state"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -49,8 +49,8 @@ class _SpendingTest(RunningTest[SpendingStatus]):
     def _size(self, counts: Surveillance) -> float:
         """How far the surveillance is, in the unit of its length."""
 
-    def _check(self, counts: Surveillance) -> None:
-        self.boundary.check_size(self._size(counts) - self._size(self._counts))
+    def _check(self, before: Surveillance, counts: Surveillance) -> None:
+        self.boundary.check_size(self._size(counts) - self._size(before))
 
     def _look(self, before: Surveillance, counts: Surveillance) -> bool:
         limit = self.boundary.look(self._size(counts) - self._size(before)).signal_count
@@ -136,9 +136,9 @@ class BinomialSpendingTest(_SpendingTest):
         )  # fmt: skip
         super().__init__(expectation, boundary)
 
-    def _check(self, counts: Surveillance) -> None:
-        check_events(self._counts, counts)
-        super()._check(counts)
+    def _check(self, before: Surveillance, counts: Surveillance) -> None:
+        check_events(before, counts)
+        super()._check(before, counts)
 
     def _size(self, counts: Surveillance) -> float:
         return counts.exposure

@@ -126,6 +126,13 @@ def test_planned_looks_are_kept() -> None:
         test.update(day(2), observed=1, exposure=1_000)
     assert test.status.observed == 12
     assert test.update(day(2), observed=1, exposure=500).signalled_on == day(2)
+    test.update(day(3), observed=4, exposure=3_000)
+    restored = PoissonMaxSprt.restore(json.loads(json.dumps(test.snapshot())))
+    with pytest.raises(ParameterError, match="must not pass the planned look at 17"):
+        restored.update(day(4), observed=1, exposure=3_001)
+    last = {"observed": 9, "exposure": 3_000}
+    assert restored.update(day(4), **last) == test.update(day(4), **last)  # type: ignore[arg-type]  # whole numbers
+    assert restored.status.has_ended
 
 
 def test_a_simulated_surveillance_by_months_is_conservative() -> None:
