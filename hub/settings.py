@@ -31,6 +31,9 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Exactly one: the URL, or a file that holds it (for a URL with a password in it).
     protocol_file
         The surveillance protocol, JSON.
+    factorisation_file
+        The artefact of the protocol's factorisation, where it names one that is neither beside the protocol nor built
+        in.
     listen
         ``host:port``; port 0 takes a free one.
     public_url
@@ -42,6 +45,7 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     protocol_file: Path
+    factorisation_file: Path | None = None
     database_url: str | None = None
     database_url_file: Path | None = None
     listen: str = "127.0.0.1:8080"
@@ -145,7 +149,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def protocol(self) -> SurveillanceProtocol:
         """The protocol; raises `ConfigurationError`."""
-        return SurveillanceProtocol.load(self.hub.protocol_file)
+        return SurveillanceProtocol.load(self.hub.protocol_file, factorisation_file=self.hub.factorisation_file)
 
     def site_keys(self) -> dict[str, Ed25519PublicKey]:
         """Public key by site; raises `ConfigurationError` for a file that holds something else."""

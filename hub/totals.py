@@ -20,21 +20,22 @@ from sqlalchemy import Connection
 from cases import ParameterError
 from hub.noisy_totals import NoisyTotals
 from hub.release_shelf import ReleaseShelf
-from privacy.factorisation import SquareRootFactorisation
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import TABLES, table_lengths
 from privacy.release_spec import ReleaseSpec
+from privacy.strategy_matrix import StrategyMatrix
 from privacy.wallet import WEIGHT_BITS
 
 __all__ = ["fuse_margins", "running_totals", "total_weights"]
 
 
-def total_weights(factorisation: SquareRootFactorisation, epochs: Sequence[int]) -> NDArray[np.float64]:
+def total_weights(factorisation: StrategyMatrix, epochs: Sequence[int]) -> NDArray[np.float64]:
     """Weight of each released vector in the running total, for a site that released exactly `epochs` (ascending)."""
     if list(epochs) == list(range(len(epochs))):
         return factorisation.total_weights(len(epochs) - 1)
-    lags = np.subtract.outer(np.asarray(epochs), np.asarray(epochs))
-    matrix = np.where(lags >= 0, factorisation.coefficients[np.maximum(lags, 0)], 0).astype(np.float64)
+    matrix = np.zeros((len(epochs), len(epochs)))
+    for number, epoch in enumerate(epochs):
+        matrix[number, : number + 1] = factorisation.row(epoch)[np.asarray(epochs[: number + 1])]
     weights: NDArray[np.float64] = solve_triangular(matrix, np.ones(len(epochs)), lower=True, trans="T")
     return weights
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
 
@@ -22,6 +24,11 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
         "guarantee": f"epsilon {protocol.epsilon:g}, delta {protocol.delta:g}: one patient at one site, whole era",
         "wallet": f"C = {protocol.wallet_capacity:g}, at most {protocol.wallet_operations} operations a patient",
         "trust mode": protocol.trust_mode,
+        "factorisation": (
+            "square root"
+            if protocol.factorisation is UNSET
+            else f"artefact {protocol.factorisation}, {protocol.coefficient_bits} bits"
+        ),
         "narratives": "count like coded items" if protocol.with_narrative else "do not count",
         "noise of a pair": (
             f"sd {spec.running_total_sd('pair', 0):.1f} a site at the first epoch, "

@@ -1,6 +1,8 @@
 """What may leave a site, and what it costs: wallets, mechanisms, accounting, the budget ledger, releases.
 
-calendar, cohort, protocol -> wallet -> epoch_vector -> release_spec (accounting, factorisation)
+strategy_matrix (toeplitz_strategy, factorisation, buffered_toeplitz, dense_factorisation) -> factorisation_artefact
+(workload, error_factors; made by optimal_strategy, fitted_buffers) -> chosen_strategy
+calendar, cohort, protocol (chosen_strategy) -> wallet -> epoch_vector -> release_spec (accounting)
 -> trust_mode (gaussian) -> ledger -> release; secure_sum
 """
 
@@ -9,12 +11,14 @@ from privacy.calendar import EpochCalendar
 from privacy.cohort import Cohort
 from privacy.epoch_vector import EpochVector
 from privacy.factorisation import SquareRootFactorisation
+from privacy.factorisation_artefact import FactorisationArtefact
 from privacy.gaussian import DiscreteGaussian
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, LedgerEntry, Published, ReleaseState, SealedRelease
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, seal_release
 from privacy.release_spec import ReleaseSpec, TableSpec
+from privacy.strategy_matrix import StrategyMatrix
 from privacy.trust_mode import PerSite, TrustMode, find_trust_mode
 from privacy.wallet import (
     Account,
@@ -36,6 +40,7 @@ __all__ = [
     "DiscreteGaussian",
     "EpochCalendar",
     "EpochVector",
+    "FactorisationArtefact",
     "LedgerEntry",
     "Operation",
     "Outcome",
@@ -48,6 +53,7 @@ __all__ = [
     "ReleaseState",
     "SealedRelease",
     "SquareRootFactorisation",
+    "StrategyMatrix",
     "SurveillanceProtocol",
     "TableSpec",
     "TrustMode",

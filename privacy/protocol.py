@@ -6,6 +6,7 @@ A release names the hash; a site refuses to release, and a hub to accept, under 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -14,7 +15,11 @@ import msgspec
 
 from cases.errors import ConfigurationError, ParameterError
 from privacy.calendar import EpochCalendar
+from privacy.chosen_strategy import chosen_strategy, find_artefact, find_built_in
 from privacy.cohort import Cohort
+from privacy.factorisation import SquareRootFactorisation
+from privacy.factorisation_artefact import FactorisationArtefact
+from privacy.strategy_matrix import StrategyMatrix
 
 __all__ = ["SurveillanceProtocol"]
 
@@ -62,6 +67,9 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         Whether items read in narratives count like coded ones.
     rules
         Names of the rules (`detectors.rules`) by which the hub raises SDRs.
+    factorisation
+        Hash of the artefact whose matrix counts (`privacy.factorisation_artefact`). Left out, also of the canonical
+        JSON: the square root.
 
     Examples
     --------
@@ -91,6 +99,7 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     honest_fraction: float | msgspec.UnsetType = msgspec.UNSET
     with_narrative: bool = False
     rules: tuple[str, ...] = ("evans", "ema", "umc")
+    factorisation: str | msgspec.UnsetType = msgspec.UNSET
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -117,7 +126,8 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ParameterError(f"margin_share must lie in (0, 1), not {self.margin_share!r}")
         if not 4 <= self.coefficient_bits <= 16:
             raise ParameterError(f"coefficient_bits must lie in [4, 16], not {self.coefficient_bits!r}")
-
+        if self.factorisation is not msgspec.UNSET and not re.fullmatch("[0-9a-f]{64}", self.factorisation):
+            raise ParameterError("factorisation must be 64 hexadecimal digits, the hash of an artefact, or left out")
         if self.trust_mode == "secure-sum":
             if self.cohort is None:
                 raise ParameterError("trust mode secure-sum needs minimum_cohort and honest_fraction")
@@ -157,6 +167,28 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         row, column = divmod(cell, len(self.reactions))
         return self.drugs[row], self.reactions[column]
 
+    @cached_property
+    def strategy(self) -> StrategyMatrix:
+        """C. Raises `ConfigurationError` where its artefact is neither built in nor was given to `bind`."""
+        if self.factorisation is msgspec.UNSET:
+            return SquareRootFactorisation(self.calendar.count, self.coefficient_bits)
+        return self._strategy_of(find_built_in(self.factorisation))
+
+    def bind(self, artefact: FactorisationArtefact) -> Self:
+        """Supply the artefact the protocol names; gives the protocol itself, which means the same as before.
+
+        Raises `ConfigurationError` where it is another one, or does not fit calendar and grid.
+        """
+        self.__dict__["strategy"] = self._strategy_of(artefact)  # where `strategy` would keep it
+        return self
+
+    def _strategy_of(self, artefact: FactorisationArtefact) -> StrategyMatrix:
+        if self.factorisation is msgspec.UNSET:
+            raise ConfigurationError("the protocol names no factorisation: it counts with the square root")
+        return chosen_strategy(
+            artefact, wanted=self.factorisation, epochs=self.calendar.count, coefficient_bits=self.coefficient_bits
+        )
+
     def encode(self) -> bytes:
         """Canonical JSON: UTF-8, all fields, keys sorted; equal protocols give equal bytes."""
         return _encoder.encode(self)
@@ -175,13 +207,26 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ConfigurationError(f"not a surveillance protocol of schema version 1: {error}") from error
 
     @classmethod
-    def load(cls, path: Path | str) -> Self:
-        """Read a protocol file. Raises `ConfigurationError` where it is missing or not a protocol."""
+    def load(cls, path: Path | str, *, factorisation_file: Path | None = None) -> Self:
+        """Read a protocol file and the artefact of its factorisation, if it names one.
+
+        That is taken from `factorisation_file`, else from the file beside the protocol, ``protocol.factorisation.json``
+        for ``protocol.json``, else from those built in. Raises `ConfigurationError` where a file is missing or holds
+        something else.
+        """
         try:
             data = Path(path).read_bytes()
         except OSError as error:
             raise ConfigurationError(f"protocol file {path}: {error.strerror}") from error
-        return cls.decode(data)
+        protocol = cls.decode(data)
+        if protocol.factorisation is not msgspec.UNSET:
+            found = find_artefact(
+                protocol.factorisation, protocol_file=Path(path), factorisation_file=factorisation_file
+            )
+            return protocol.bind(found)
+        if factorisation_file is not None:
+            raise ConfigurationError(f"factorisation file {factorisation_file}: the protocol names no factorisation")
+        return protocol
 
     def dump(self, path: Path | str) -> None:
         """Write the canonical JSON, with a newline at its end."""

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from cases.errors import ParameterError
 from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
-from privacy.factorisation import SquareRootFactorisation
 from privacy.gaussian import DiscreteGaussian
 from privacy.protocol import SurveillanceProtocol
+from privacy.strategy_matrix import StrategyMatrix
 from privacy.wallet import WEIGHT_BITS, WalletPolicy
 
 __all__ = ["MICRO", "ReleaseSpec", "TableSpec"]
@@ -91,7 +91,7 @@ class ReleaseSpec:
     """
 
     protocol_hash: str
-    factorisation: SquareRootFactorisation
+    factorisation: StrategyMatrix
     wallet: WalletPolicy
     tables: dict[str, TableSpec]
     cap_micro_mu2: int
@@ -102,9 +102,9 @@ class ReleaseSpec:
         """The spec a protocol fixes; equal protocols give equal specs.
 
         Raises `ParameterError` where the budget is too small to be counted in millionths of mu squared or for the
-        sampler's widest noise.
+        sampler's widest noise, `ConfigurationError` where the protocol's factorisation is not at hand.
         """
-        factorisation = SquareRootFactorisation(protocol.calendar.count, protocol.coefficient_bits)
+        factorisation = protocol.strategy
         wallet = WalletPolicy(protocol.wallet_capacity, protocol.wallet_operations)
         cap = int(mu_from_epsilon_delta(protocol.epsilon, protocol.delta) ** 2 * MICRO)
         share = Fraction(protocol.margin_share)

@@ -62,7 +62,7 @@ class TrustMode(Protocol):
 class PerSite(TrustMode):
     r"""Every site adds the whole noise: trusts nobody, and the noise of the sum grows with the root of the sites.
 
-    :math:`W_t = \sum_{s \le t} c_{t-s} X_s + Z_t` for the pair table; the margins are sums of the same encoded cells
+    :math:`W_t = \sum_{s \le t} C_{ts} X_s + Z_t` for the pair table; the margins are sums of the same encoded cells
     with noise of their own. Sound for a few large sites or a pilot.
     """
 
@@ -99,9 +99,7 @@ def find_trust_mode(name: str) -> TrustMode:
 
 def _encode(spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | Mapping[int, int]]) -> NDArray[np.int64]:
     """Row `epoch` of C X, dense over the cells, exact."""
-    coefficients = spec.factorisation.coefficients
-    if not 0 <= epoch < len(coefficients):
-        raise ParameterError(f"epoch must lie in [0, {len(coefficients) - 1}], not {epoch!r}")
+    row = spec.factorisation.row(epoch)
     cell_count = spec.tables["pair"].length
     vectors: list[tuple[int, EpochVector]] = []
     mass = 0
@@ -113,9 +111,9 @@ def _encode(spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | M
             if not vector.cells[-1] < cell_count:
                 raise ParameterError(f"cell must lie in [0, {cell_count - 1}], not {int(vector.cells[-1])}")
             mass += int(np.abs(vector.weights).sum(dtype=np.float64)) + 1
-            vectors.append((int(coefficients[epoch - past]), vector))
+            vectors.append((int(row[past]), vector))
     noise = max(DiscreteGaussian(table.sigma).limit for table in spec.tables.values())
-    if not mass * int(coefficients[0]) + noise < _LIMIT:
+    if not mass * spec.factorisation.largest_coefficient + noise < _LIMIT:
         raise ParameterError("the history's weights are so large that a sum could leave 63 bits")
     total = np.zeros(cell_count, dtype=np.int64)
     for coefficient, vector in vectors:

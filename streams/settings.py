@@ -47,6 +47,9 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ``open`` takes names over as published (VAERS); excludes `vocabulary_file`.
     protocol_file
         The accepted surveillance protocol; without one the site counts and releases nothing.
+    factorisation_file
+        The artefact of the protocol's factorisation, where it names one that is neither beside the protocol nor built
+        in.
     read_narratives
         Whether narratives are read for drugs and reactions.
     metrics_listen
@@ -64,6 +67,7 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     vocabulary_file: str = ""
     vocabulary: Literal["", "open"] = ""
     protocol_file: str = ""
+    factorisation_file: str = ""
     read_narratives: bool = True
     metrics_listen: str = "127.0.0.1:9464"
     seal_grace_seconds: float = 300.0
@@ -220,7 +224,8 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not self.site.protocol_file:
             return None
-        protocol = SurveillanceProtocol.load(self.path(self.site.protocol_file))
+        artefact = self.path(self.site.factorisation_file) if self.site.factorisation_file else None
+        protocol = SurveillanceProtocol.load(self.path(self.site.protocol_file), factorisation_file=artefact)
         if protocol.vocabulary != (label := self.vocabulary().label):
             raise ConfigurationError(
                 f"protocol {protocol.name} counts with vocabulary {protocol.vocabulary}, this site with {label}",

@@ -103,7 +103,7 @@ class SumSealer:
     def _encoded(self, agreed: Sequence[Acceptance]) -> Words:
         """Share of W of the last epoch in `agreed`; increments of epochs that were not opened go with the next."""
         last = agreed[-1].accepted.epoch
-        row = {epoch: int(self._spec.factorisation.coefficients[last - epoch]) for epoch in range(last + 1)}
+        row = dict(enumerate(self._spec.factorisation.row(last).tolist()))
         contents: dict[int, Words] = {}
         waiting = np.zeros(self._protocol.cell_count, dtype=np.uint64)
         with self._store.read() as connection:

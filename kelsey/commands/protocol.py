@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from kelsey.commands.options import EXISTING_FILE, OUTPUT_FILE, as_json_option, print_json
+from kelsey.console import table
 
 __all__ = ["protocol"]
 
@@ -47,6 +48,11 @@ Examples:
     show_default=True,
     help="By which the hub raises SDRs; repeat for several. Published rules are applied to noise-aware lower bounds.",
 )
+@click.option(
+    "--factorisation",
+    metavar="FILE",
+    help="Artefact of `kelsey protocol factorise`, or daily-year (built in). Default: the square root.",
+)
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Protocol file (canonical JSON).")
 def new(
     name: str,
@@ -59,16 +65,24 @@ def new(
     vocabulary: Path | None,
     narratives: bool,
     rules: tuple[str, ...],
+    factorisation: str | None,
     out: Path,
 ) -> None:
     """Make a protocol file; says what is unusual about it."""
     from cases import TermKind
     from hub.rules import rules_of
+    from kelsey.factorise import artefact_fields
     from kelsey.intake import load_vocabulary
     from privacy.calendar import EpochCalendar
+    from privacy.chosen_strategy import BUILT_IN, built_in_artefact, factorisation_beside
+    from privacy.factorisation_artefact import FactorisationArtefact
     from privacy.protocol import SurveillanceProtocol
 
     terms = load_vocabulary(vocabulary)
+    artefact = None
+    if factorisation is not None:
+        known = factorisation in BUILT_IN
+        artefact = built_in_artefact(factorisation) if known else FactorisationArtefact.load(factorisation)
     made = SurveillanceProtocol(
         name=name,
         version="1",
@@ -81,8 +95,13 @@ def new(
         delta=delta,
         with_narrative=narratives,
         rules=rules,
+        **artefact_fields(artefact),
     )
     rules_of(made)
+    if artefact is not None:
+        made.bind(artefact)
+        artefact.dump(factorisation_beside(out))
+        click.echo(f"{factorisation_beside(out)}: hand it out with the protocol")
     made.dump(out)
     click.echo(f"{out}: {made.cell_count:,} cells, hash {made.hash}")
     for concern in made.concerns():
@@ -95,13 +114,16 @@ Example:
   kelsey protocol show protocol.json"""
 )
 @click.argument("file", type=EXISTING_FILE)
+@click.option(
+    "--factorisation", "artefact", type=EXISTING_FILE, help="Its artefact, where it is not beside the protocol."
+)
 @as_json_option
-def show(file: Path, as_json: bool) -> None:
+def show(file: Path, artefact: Path | None, as_json: bool) -> None:
     """Say in words what a protocol promises, and the noise it means."""
     from kelsey.protocol_words import describe
     from privacy.protocol import SurveillanceProtocol
 
-    loaded = SurveillanceProtocol.load(file)
+    loaded = SurveillanceProtocol.load(file, factorisation_file=artefact)
     facts = describe(loaded)
     if as_json:
         print_json(facts)
@@ -111,3 +133,79 @@ def show(file: Path, as_json: bool) -> None:
         click.echo(f"{label.ljust(width)}  {value}")
     for concern in loaded.concerns():
         click.echo(f"note: {concern}", err=True)
+
+
+@protocol.command(
+    epilog="""\b
+Examples:
+  kelsey protocol factorise --epoch day --start 2027-01-01 --epochs 365 --out daily.json
+  kelsey protocol factorise --epoch week --start 2027-01-04 --epochs 260 --read quarter --emphasis 1.6 --out weekly.json
+  kelsey protocol factorise --epoch day --start 2027-01-01 --epochs 3652 --read all --kind buffered-toeplitz \\
+      --out decade.json"""
+)
+@click.option("--start", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day of the first epoch.")
+@click.option("--epoch", "unit", required=True, type=click.Choice(["day", "week", "month"]))
+@click.option("--epochs", required=True, type=click.IntRange(1, 10_000), help="Epochs of the era; dense: at most 2000.")
+@click.option(
+    "--read",
+    type=click.Choice(["all", "month", "quarter"]),
+    default="month",
+    show_default=True,
+    help="Which totals matter most: those at the end of each month or quarter, or all alike.",
+)
+@click.option("--emphasis", type=float, default=1.45, show_default=True, help="How much more they matter; at least 1.")
+@click.option(
+    "--objective",
+    type=click.Choice(["worst", "mean-square"]),
+    default="worst",
+    show_default=True,
+    help="Of error times emphasis: the worst over all epochs, or the mean square.",
+)
+@click.option(
+    "--kind", type=click.Choice(["dense", "buffered-toeplitz"]), default="dense", show_default=True, help="Of matrix."
+)
+@click.option("--buffers", type=click.IntRange(1, 8), default=3, show_default=True, help="Of a buffered-toeplitz one.")
+@click.option("--bits", type=click.IntRange(4, 16), default=12, show_default=True, help="Grid of the entries, 2^-bits.")
+@click.option("--tolerance", type=float, default=1e-4, show_default=True, help="Stop this close to the optimum.")
+@click.option("--out", type=OUTPUT_FILE, required=True, help="Artefact (canonical JSON with its hash).")
+@as_json_option
+def factorise(
+    start: datetime,
+    unit: Literal["day", "week", "month"],
+    epochs: int,
+    read: Literal["all", "month", "quarter"],
+    emphasis: float,
+    objective: Literal["worst", "mean-square"],
+    kind: Literal["dense", "buffered-toeplitz"],
+    buffers: int,
+    bits: int,
+    tolerance: float,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Make the strategy matrix for a protocol's calendar: less noise where totals are read.
+
+    Prints the noise of running totals relative to one single release at the same budget. Progress goes to standard
+    error.
+    """
+    from kelsey.factorise import describe_artefact, make_artefact
+    from privacy.calendar import EpochCalendar
+    from privacy.workload import Workload
+
+    calendar = EpochCalendar(unit, date(start.year, start.month, start.day), epochs)
+    workload = Workload.of_calendar(calendar, objective=objective, read=read, emphasis=emphasis)
+    made = make_artefact(
+        workload,
+        epochs=epochs,
+        kind=kind,
+        buffers=buffers,
+        coefficient_bits=bits,
+        tolerance=tolerance,
+        say=lambda line: click.echo(line, err=True),
+    )
+    made.dump(out)
+    facts = describe_artefact(made)
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(table(facts.items()))

@@ -157,9 +157,8 @@ class House:
         """The running total of the pair table that the hub decodes, in grid units."""
         sums = self.sums()
         opened = sorted(sums)
-        coefficients = ReleaseSpec.of(PROTOCOL).factorisation.coefficients
-        lags = np.subtract.outer(opened, opened)
-        matrix = np.where(lags >= 0, coefficients[np.maximum(lags, 0)], 0).astype(float)
+        strategy = ReleaseSpec.of(PROTOCOL).factorisation
+        matrix = np.array([[strategy.row(t)[s] if s <= t else 0 for s in opened] for t in opened], dtype=float)
         total: NDArray[np.float64] = np.linalg.solve(
             matrix, np.stack([sums[epoch][1]["pair"] for epoch in opened])
         ).sum(axis=0)

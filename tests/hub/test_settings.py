@@ -22,6 +22,7 @@ from hub.status import status
 from hub.store import HubStore
 from tests.hub.federation import NOW, Federation
 from tests.hub.served_hub import write_settings
+from tests.privacy.strategies import ARTEFACTS, counting_with
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,3 +189,14 @@ def test_doctor_names_what_is_wrong_and_the_way_out(config: Path, federation: Fe
 def test_the_committed_description_of_the_interface_is_the_real_one() -> None:
     committed = (ROOT / "docs" / "hub-openapi.json").read_text(encoding="utf-8")
     assert committed == openapi_document(), "renew it: python -m hub.openapi"
+
+
+def test_the_artefact_of_a_protocol_is_read_where_the_settings_say(config: Path) -> None:
+    under = counting_with("dense")
+    under.dump(config.parent / "protocol.json")
+    with pytest.raises(ConfigurationError, match="not at hand"):
+        load_hub_settings(config).protocol()
+    assert any(not finding.is_ok and "not at hand" in finding.detail for finding in check_hub(config))
+    ARTEFACTS["dense"].dump(config.parent / "matrix.json")
+    config.write_text(config.read_text().replace("[hub]", '[hub]\nfactorisation_file = "matrix.json"'))
+    assert load_hub_settings(config).protocol().strategy.epochs == under.calendar.count

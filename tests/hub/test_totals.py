@@ -14,21 +14,22 @@ from hub.intake import ReleaseIntake
 from hub.release_shelf import ReleaseShelf
 from hub.store import HubStore
 from hub.totals import fuse_margins, running_totals, total_weights
-from privacy.factorisation import SquareRootFactorisation
 from privacy.release_spec import ReleaseSpec
 from tests.hub.federation import NOW, Federation, make_protocol
+from tests.privacy.strategies import BY_NAME as STRATEGIES
 
 EPOCHS = 20
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
 @given(
     released=st.sets(st.integers(0, EPOCHS - 1), min_size=1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_any_set_of_released_epochs_decodes_exactly(released: set[int], seed: int) -> None:
-    factorisation = SquareRootFactorisation(EPOCHS, 8)
+def test_any_set_of_released_epochs_decodes_exactly(name: str, released: set[int], seed: int) -> None:
+    factorisation = STRATEGIES[name]
     epochs = sorted(released)
-    increments = np.zeros((EPOCHS, 5), dtype=np.int64)
+    increments = np.zeros((factorisation.epochs, 5), dtype=np.int64)
     increments[epochs] = np.random.default_rng(seed).integers(-1000, 5000, (len(epochs), 5))
     encoded = factorisation.encode(increments)[epochs]
     total = total_weights(factorisation, epochs) @ encoded

@@ -78,6 +78,44 @@ def test_a_failure_is_one_line_with_the_way_out(tmp_path: Path) -> None:
     assert "reaction" in err
 
 
+def test_a_factorisation_is_made_and_a_protocol_counts_with_it(tmp_path: Path) -> None:
+    artefact, out = str(tmp_path / "matrix.json"), str(tmp_path / "protocol.json")
+    calendar = ("--start", "2027-01-01", "--epoch", "month", "--epochs", "12")
+    code, text, err = run("protocol", "factorise", *calendar, "--read", "quarter", "--out", artefact, "--json")
+    facts = json.loads(text)
+    assert code == 0, err
+    assert "optimum above" in err
+    assert facts["noise_factor_read_worst"] < 1.45 < facts["square_root_read_worst"]
+    assert facts["noise_factor_worst"] < facts["optimum_above"] * 1.001
+    made = ("protocol", "new", "--name", "pilot", "--era", "2027", "--epsilon", "1", "--delta", "1e-6", "--out", out)
+    code, _, err = run(*made, *calendar, "--factorisation", artefact)
+    assert code == 0, err
+    code, text, _ = run("protocol", "show", out, "--json")
+    assert json.loads(text)["factorisation"] == f"artefact {facts['hash']}, 12 bits"
+    (tmp_path / "protocol.factorisation.json").unlink()
+    code, _, err = run("protocol", "show", out)
+    assert (code, "not at hand" in err) == (1, True)
+    code, _, err = run("protocol", "show", out, "--factorisation", artefact)
+    assert code == 0, err
+    code, _, err = run(
+        *made, "--start", "2027-01-01", "--epoch", "month", "--epochs", "13", "--factorisation", artefact
+    )
+    assert (code, "epochs" in err) == (1, True)
+    code, _, err = run(
+        *made, "--start", "2027-01-01", "--epoch", "day", "--epochs", "365", "--factorisation", "daily-year"
+    )
+    assert code == 0, err
+    code, text, err = run(
+        "protocol", "factorise", *calendar, "--read", "all", "--kind", "buffered-toeplitz", "--out", artefact
+    )
+    assert code == 0, err
+    assert "buffered-toeplitz" in text
+    code, _, err = run(
+        "protocol", "factorise", "--start", "2027-01-01", "--epoch", "day", "--epochs", "2001", "--out", artefact
+    )
+    assert (code, "buffered-toeplitz" in err) == (1, True)
+
+
 def test_a_protocol_is_made_and_said_in_words(tmp_path: Path) -> None:
     out = str(tmp_path / "protocol.json")
     code, text, err = run(

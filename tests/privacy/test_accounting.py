@@ -15,6 +15,7 @@ from cases.errors import ParameterError
 from privacy.accounting import delta_from_mu, epsilon_from_mu, mu_from_epsilon_delta
 from privacy.release_spec import MICRO, ReleaseSpec
 from tests.privacy.examples import protocol
+from tests.privacy.strategies import ARTEFACTS, counting_with
 
 dp.enable_features("contrib")
 
@@ -70,10 +71,20 @@ def test_wrong_values_are_refused() -> None:
             call()
 
 
-@pytest.mark.parametrize(("epsilon", "delta"), [(0.5, 1e-6), (1.0, 1e-6), (3.0, 1e-6), (3.0, 1e-8)])
-def test_the_claim_stands_up_to_the_privacy_loss_distribution(epsilon: float, delta: float) -> None:
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "factorisation"),
+    [
+        *((epsilon, delta, "square-root") for epsilon, delta in ((0.5, 1e-6), (1.0, 1e-6), (3.0, 1e-6), (3.0, 1e-8))),
+        *((epsilon, 1e-6, name) for epsilon in (0.5, 3.0) for name in (*ARTEFACTS, "daily-year")),
+    ],
+)
+def test_the_claim_stands_up_to_the_privacy_loss_distribution(epsilon: float, delta: float, factorisation: str) -> None:
     """dp-accounting's exact composition of pair table and margins, on a lattice coarse enough to be quick."""
-    spec = ReleaseSpec.of(protocol(epsilon=epsilon, delta=delta, epochs=52))
+    if factorisation == "square-root":
+        spec = ReleaseSpec.of(protocol(epsilon=epsilon, delta=delta, epochs=52))
+    else:
+        spec = ReleaseSpec.of(counting_with(factorisation, epsilon=epsilon, delta=delta))
+    assert spec.mu**2 * MICRO <= spec.cost_micro_mu2 <= spec.cap_micro_mu2
     for is_pessimistic in (True, False):
         composed = None
         for name in ("pair", "drug"):

@@ -6,11 +6,19 @@ from math import sqrt
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
+from privacy.chosen_strategy import built_in_artefact
+from privacy.dense_factorisation import DenseFactorisation
+from privacy.error_factors import ErrorFactors
+from privacy.factorisation import SquareRootFactorisation
+from privacy.fitted_buffers import fitted_buffers
+from privacy.optimal_strategy import Objective, optimal_strategy
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
+from privacy.strategy_matrix import StrategyMatrix
 from tests.privacy.examples import protocol
 
 TEXT = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text("utf-8")
@@ -53,6 +61,31 @@ def test_what_can_be_seen(epsilon: float, epochs: int, name: str) -> None:
 def test_error_factors() -> None:
     said = [f"{spec(1, epochs).factorisation.error_factor(epochs - 1):.2f} after {epochs}" for epochs in (12, 52, 365)]
     assert all(sentence in TEXT for sentence in said)
+
+
+def test_error_factors_by_factorisation() -> None:
+    year = built_in_artefact("daily-year")
+    rows: dict[str, StrategyMatrix] = {
+        "square root": SquareRootFactorisation(365, 8),
+        "buffered Toeplitz, 3 buffers": fitted_buffers(np.ones(365), buffers=3, objective="worst", coefficient_bits=12),
+        "dense, `daily-year` (built in)": year.strategy,
+    }
+    for name, strategy in rows.items():
+        factors = ErrorFactors.of(strategy, year.workload.read_epochs)
+        cells = [f"{value:.2f}" for value in (factors.worst, factors.rms, factors.read_worst, factors.read_rms)]
+        assert f"| {name} | {' | '.join(cells)} |" in LINES
+
+
+@pytest.mark.parametrize(("cadence", "epochs"), [("quarterly", 4), ("monthly", 12), ("weekly", 52)])
+def test_error_factors_by_cadence(cadence: str, epochs: int) -> None:
+    root = ErrorFactors.of(SquareRootFactorisation(epochs, 8))
+    found = [f"{sqrt(epochs):.2f}", f"{root.worst:.2f} / {root.rms:.2f}"]
+    objectives: tuple[Objective, ...] = ("worst", "mean-square")
+    for objective in objectives:
+        best = optimal_strategy(np.ones(epochs), objective=objective)
+        factors = ErrorFactors.of(DenseFactorisation.project(best.matrix, 12))
+        found.append(f"{factors.worst:.2f} / {factors.rms:.2f}")
+    assert f"| {cadence}, T = {epochs} | {' | '.join(found)} |" in LINES
 
 
 def test_every_field_of_the_protocol_is_named() -> None:

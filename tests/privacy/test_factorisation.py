@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cases.errors import ParameterError
-from privacy.factorisation import SquareRootFactorisation, check_condition_s
+from privacy.factorisation import SquareRootFactorisation
+from privacy.strategy_matrix import check_condition_s
 
 
 def matrix(factorisation: SquareRootFactorisation) -> np.ndarray:

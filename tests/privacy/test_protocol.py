@@ -27,7 +27,8 @@ def test_hash_is_that_of_the_canonical_json_and_changes_with_every_field() -> No
     document = json.loads(example.encode())
     assert list(document) == sorted(document)
     of_sums = {"minimum_cohort", "honest_fraction"}
-    assert set(document) == set(example.__struct_fields__) - of_sums  # defaults are written out too
+    unset = of_sums | {"factorisation"}
+    assert set(document) == set(example.__struct_fields__) - unset  # defaults are written out too
     summed = protocol(trust_mode="secure-sum", minimum_cohort=10, honest_fraction=0.8)
     assert set(json.loads(summed.encode())) == set(document) | of_sums
     assert SurveillanceProtocol.decode(summed.encode()) == summed
@@ -46,6 +47,7 @@ def test_hash_is_that_of_the_canonical_json_and_changes_with_every_field() -> No
         "coefficient_bits": 10,
         "with_narrative": True,
         "rules": ("ema",),
+        "factorisation": "a" * 64,
     }
     hashes = {
         example.hash,
@@ -98,6 +100,8 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path) -> None:
         ({"wallet_operations": 0}, "wallet_operations"),
         ({"margin_share": 1.0}, "margin_share"),
         ({"coefficient_bits": 3}, "coefficient_bits"),
+        ({"factorisation": "square-root"}, "factorisation"),
+        ({"factorisation": "a" * 64 + "\n"}, "factorisation"),
         ({"drugs": ()}, "drugs"),
         ({"drugs": ("a", "a")}, "distinct"),
         ({"reactions": ("",)}, "reactions"),

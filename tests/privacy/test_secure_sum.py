@@ -142,7 +142,6 @@ class Aggregator:
 def play(noise_of: Callable[[], dict[str, Any]]) -> tuple[list[dict[str, Any]], Any, list[int]]:
     """Four epochs of three sites: one late, one epoch rolled over, retractions; W of the opened, exact totals."""
     aggregators = [Aggregator(role) for role in Role]
-    coefficients = SPEC.factorisation.coefficients
     sent = {
         0: {"north": {0: 256, 1: 128}, "south": {0: 77}, "east": {5: 256}},
         1: {"north": {2: 256}},  # below the cohort: rolled
@@ -171,7 +170,7 @@ def play(noise_of: Callable[[], dict[str, Any]]) -> tuple[list[dict[str, Any]], 
             continue
         opened_epochs.append(epoch)
         acceptance = accept(epoch, members)
-        row = {past: int(coefficients[epoch - past]) for past in opened_epochs}
+        row = dict(enumerate(SPEC.factorisation.row(epoch).tolist()))
         lines_to_hub = [
             seal_sum_share(aggregator.sum_share(shares[number], held[number], acceptance, row), KEYS[aggregator.role])
             for number, aggregator in enumerate(aggregators)
@@ -187,8 +186,7 @@ def play(noise_of: Callable[[], dict[str, Any]]) -> tuple[list[dict[str, Any]], 
 
 
 def decode(results: list[dict[str, Any]], opened: list[int], name: str) -> Any:
-    lags = np.subtract.outer(opened, opened)
-    matrix = np.where(lags >= 0, SPEC.factorisation.coefficients[np.maximum(lags, 0)], 0).astype(float)
+    matrix = np.array([[SPEC.factorisation.row(t)[s] if s <= t else 0 for s in opened] for t in opened], dtype=float)
     increments = np.linalg.solve(matrix, np.stack([result[name] for result in results]).astype(float))
     return increments.sum(axis=0)
 

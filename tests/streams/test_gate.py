@@ -67,7 +67,7 @@ def test_a_release_holds_the_parts_of_its_epoch_under_the_specs_noise() -> None:
     assert line is not None
     release = open_release(line, public_key=SIGNING_KEY.public_key(), protocol=UNDER)
     spec = ReleaseSpec.of(UNDER)
-    coefficient = int(spec.factorisation.coefficients[0])
+    coefficient = int(spec.factorisation.row(0)[0])
     exact = np.zeros(UNDER.cell_count, dtype=np.int64)
     exact[0], exact[5] = 2 * weights * coefficient, 256 * coefficient
     noise = release.tables["pair"] - exact
