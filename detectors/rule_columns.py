@@ -21,6 +21,8 @@ _WITH_LIMITS = {
     "ic": "information component (IC, gamma limits)",
     "ic_closed": "information component (IC, closed-form limits)",
     "ic_bcpnn": "information component (IC, normal BCPNN)",
+    "rate": "reporting rate per exposure",
+    "rate_ratio": "ratio of the reporting rate to that of other drugs",
 }
 _PLAIN = {
     "chi2": "chi-square with Yates' correction",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cases import ParameterError
 from detectors.empirical_bayes import EmpiricalBayes, GammaMixtureFit, fit_gamma_mixture
+from detectors.exposure import ExposureRateRatio, ReportingRate
 from detectors.hierarchy import Hierarchy
 from detectors.interval import check_level
 from detectors.likelihood_ratio import likelihood_ratio_test
@@ -20,6 +21,7 @@ from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule, load_presets
 from detectors.score import DEFAULT_MEASURES, MEASURE_COLUMNS, check_names, measures, score_all
 from detectors.table import CountTable
+from kelsey.score_exposure import read_exposure
 from kelsey.score_input import InputRows, read_counts
 from kelsey.score_output import form_of, write_scores
 from kelsey.score_selection import REPORT_COLUMNS, Selection, chosen_reports
@@ -96,6 +98,14 @@ def _place(arrays: PairArrays, hierarchy: Hierarchy) -> dict[str, NDArray[Any]]:
     return {"level": hierarchy.level[number], "is_leaf": hierarchy.is_leaf[number]}
 
 
+def _exposure(path: Path | None, arrays: PairArrays, left_out: Iterable[str] = ()) -> dict[str, float] | None:
+    """Exposures of the drugs that are scored; those that a condition leaves out may stand in the file as well."""
+    if path is None:
+        return None
+    scored = set(arrays.drug_names)
+    return {drug: amount for drug, amount in read_exposure(path, scored | set(left_out)).items() if drug in scored}
+
+
 def _score(
     arrays: PairArrays,
     out: Path,
@@ -107,6 +117,7 @@ def _score(
     report_count: int,
     strata: tuple[tuple[str, ...], ...] = (),
     hierarchy: Hierarchy | None = None,
+    exposure: Mapping[str, float] | None = None,
 ) -> ScoreSummary:
     fit, fit_status = fit_prior(arrays, names)
     prior = None if fit is None else fit.prior
@@ -115,6 +126,9 @@ def _score(
     scores = score_all(arrays, level=level, names=names, prior=prior)
     if "llr" in names:
         scores |= _chances(arrays)
+    rates = () if exposure is None else (ReportingRate(level=level), ExposureRateRatio(level=level))
+    for rate in rates:
+        scores |= dict(zip(rate.columns, np.ascontiguousarray(rate.score_many(arrays, exposure or {}).T), strict=True))
     flags = {name: rule.flags(scores) for name, rule in applicable_rules(rules, list(scores)).items()}
     if fit is None and fit_status != "not asked for":
         scores |= {column: np.full(len(arrays), np.nan) for column in EmpiricalBayes.columns}
@@ -139,7 +153,8 @@ def _score(
         reaction_count=len(arrays.reaction_names),
         strata=strata,
         flagged={name: int(flag.sum()) for name, flag in flags.items()},
-        variants={each.columns[0]: each.variant for each in measures(level=level, names=names, prior=prior)},
+        variants={each.columns[0]: each.variant for each in (*measures(level=level, names=names, prior=prior), *rates)},
+        exposed_drug_count=None if exposure is None else len(exposure),
         fit=fit,
         fit_status=fit_status,
     )
@@ -154,6 +169,7 @@ def score_reports(
     rules: Mapping[str, Rule] | None = None,
     names: Sequence[str] | None = None,
     selection: Selection | None = None,
+    exposure: Path | None = None,
     form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of reports and write one row a pair, sorted by drug, then reaction.
@@ -165,8 +181,9 @@ def score_reports(
         and `selection`; one row a pair that the report names. Text is taken as it stands.
     out
         File to write; replaced if it exists. Columns: drug, reaction, with a hierarchy level (1 at the top) and is_leaf
-        (nothing lies below the reaction), those of `detectors.score.score_all`, and one true/false column a rule. A
-        measure that the counts do not define is empty. No number is rounded.
+        (nothing lies below the reaction), those of `detectors.score.score_all`, with an exposure those of
+        `detectors.exposure`, and one true/false column a rule. A measure that the counts do not define is empty. No
+        number is rounded.
     stratify
         Columns that divide the reports. They change `expected`, which becomes the sum over the strata, and with it the
         three ic columns, the ebgm columns and the rules that read them; PRR, ROR and chi-square stay crude. A missing
@@ -180,6 +197,8 @@ def score_reports(
         no prior fits the table.
     selection
         Which rows count, and under which names; all by default.
+    exposure
+        File ``drug,exposure`` (`kelsey.score_exposure.read_exposure`), under the names that are scored.
     form
         ``csv``, ``parquet`` or ``xlsx``; by default what the name of `out` ends in.
 
@@ -189,17 +208,19 @@ def score_reports(
         Naming file, column and row (the header of a CSV is row 1): a missing or double column, an empty case id, drug
         or reaction, a column without any value, a report in two strata, a file that cannot be read or written.
     UnknownTermError
-        A value of `selection`, or a name in its groups, that no report has; a reaction that its hierarchy lacks; the
-        nearest are named.
+        A value of `selection`, a name in its groups or a drug of `exposure` that no report has; a reaction that its
+        hierarchy lacks; the nearest are named.
     """
     wanted = form_of(path, out, form)
     if len(set(stratify)) < len(stratify) or set(stratify) & set(REPORT_COLUMNS):
         raise ParameterError(f"stratify must name further columns, each once, not {', '.join(stratify)}")
     check_level(level)  # refused before anything is read
     check_names(DEFAULT_MEASURES if names is None else names)
-    table, _, _ = count_reports(path, stratify=stratify, selection=selection)
+    table, rows, _ = count_reports(path, stratify=stratify, selection=selection)
+    arrays = table.arrays(stratified=bool(stratify))
+    left_out = rows.frame["drug"].unique() if selection is not None and selection.groups is None else ()
     return _score(
-        table.arrays(stratified=bool(stratify)),
+        arrays,
         out,
         form=wanted,
         level=level,
@@ -208,6 +229,7 @@ def score_reports(
         report_count=table.report_count,
         strata=table.strata if stratify else (),
         hierarchy=None if selection is None else selection.hierarchy,
+        exposure=_exposure(exposure, arrays, left_out),
     )
 
 
@@ -218,6 +240,7 @@ def score_counts(
     level: float = 0.95,
     rules: Mapping[str, Rule] | None = None,
     names: Sequence[str] | None = None,
+    exposure: Path | None = None,
     form: str | None = None,
 ) -> ScoreSummary:
     """Score every pair of a table of counts (`kelsey.score_input.read_counts`); else like `score_reports`."""
@@ -225,4 +248,13 @@ def score_counts(
     check_level(level)
     check_names(DEFAULT_MEASURES if names is None else names)
     arrays = read_counts(path)
-    return _score(arrays, out, form=wanted, level=level, rules=rules, names=names, report_count=int(arrays.n_total[0]))
+    return _score(
+        arrays,
+        out,
+        form=wanted,
+        level=level,
+        rules=rules,
+        names=names,
+        report_count=int(arrays.n_total[0]),
+        exposure=_exposure(exposure, arrays),
+    )

@@ -30,6 +30,8 @@ class ScoreSummary:
         The prior of EBGM, fitted to this very table, and how well; missing where none was fitted.
     fit_status
         ``converged``; ``not asked for``; or why no prior fits, which leaves the ebgm columns empty.
+    exposed_drug_count
+        Drugs whose exposure is known; missing where none was asked for.
     """
 
     report_count: int
@@ -41,6 +43,7 @@ class ScoreSummary:
     variants: Mapping[str, str]
     fit: GammaMixtureFit | None
     fit_status: str
+    exposed_drug_count: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The summary under the names that `kelsey score --json` prints."""
@@ -58,6 +61,7 @@ class ScoreSummary:
             "gradient_norm": None if self.fit is None else self.fit.gradient_norm,
             "starts": None if self.fit is None else self.fit.starts,
             "starts_agreeing": None if self.fit is None else self.fit.starts_agreeing,
+            "drugs_with_exposure": self.exposed_drug_count,
         }
 
     def text(self) -> str:
@@ -65,6 +69,7 @@ class ScoreSummary:
         rows: list[tuple[str, int]] = [
             ("reports", self.report_count), ("drugs", self.drug_count), ("reactions", self.reaction_count),
             *([("strata", len(self.strata))] if self.strata else []), ("pairs written", self.pair_count),
+            *([] if self.exposed_drug_count is None else [("drugs with exposure", self.exposed_drug_count)]),
             *((f"flagged by {name}", count) for name, count in self.flagged.items()),
         ]  # fmt: skip
         return f"{table(rows)}\nprior of EBGM: {self.fit_status}"

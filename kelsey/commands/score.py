@@ -36,11 +36,12 @@ Examples:
 @click.option("--date-column", default="date", show_default=True, metavar="COL", help="Where the day stands.")
 @click.option("--groups", type=EXISTING_FILE, metavar="FILE.csv", help="Custom groups: kind,name,group.")
 @click.option("--hierarchy", type=EXISTING_FILE, metavar="FILE.csv", help="Score all levels too: child,parent.")
+@click.option("--exposure", type=EXISTING_FILE, metavar="FILE.csv", help="Reports per exposure too: drug,exposure.")
 @as_json_option
 def score(
     reports: Path | None, counts: Path | None, out: Path, form: str | None, names: str | None, rules: tuple[str, ...],
     level: float, stratify: tuple[str, ...], subset: tuple[str, ...], since: datetime | None, until: datetime | None,
-    date_column: str, groups: Path | None, hierarchy: Path | None, as_json: bool,
+    date_column: str, groups: Path | None, hierarchy: Path | None, exposure: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Score every drug-reaction pair of a table: PRR, ROR, chi-square, IC and EBGM with intervals.
 
@@ -58,7 +59,7 @@ def score(
     if counts is not None:
         if stratify or subset or since or until or groups or hierarchy:
             raise click.UsageError("--stratify, --subset, --since, --until, --groups and --hierarchy need --reports")
-        summary = score_counts(counts, out, level=level, rules=chosen, names=measures, form=form)
+        summary = score_counts(counts, out, level=level, rules=chosen, names=measures, exposure=exposure, form=form)
     else:
         assert reports is not None  # noqa: S101  one of the two is given
         selection = Selection(
@@ -66,8 +67,9 @@ def score(
             date_column=date_column, groups=groups, hierarchy=read_hierarchy(hierarchy) if hierarchy else None,
         )  # fmt: skip
         summary = score_reports(
-            reports, out, stratify=stratify, level=level, rules=chosen, names=measures, selection=selection, form=form
-        )
+            reports, out, stratify=stratify, level=level, rules=chosen, names=measures, selection=selection,
+            exposure=exposure, form=form,
+        )  # fmt: skip
     if as_json:
         print_json(summary.as_dict())
     else:

@@ -199,6 +199,7 @@ def test_json_alone_on_standard_output_and_words_without_it(tmp_path: Path) -> N
     assert list(summary) == [
         "reports", "pairs", "drugs", "reactions", "strata", "rules", "variants", "prior", "prior_status",
         "negative_log_likelihood", "gradient_norm", "starts", "starts_agreeing",
+        "drugs_with_exposure",
     ]  # fmt: skip
     said = score(tmp_path, COUNTS, kind="--counts").stdout.splitlines()
     assert said[0].split() == ["reports", "4"]
