@@ -13,4 +13,5 @@ class Role(StrEnum):
     OFFICER = "officer"  # a drug-safety officer: reads SDRs, validates, refutes, closes
     REGULATOR = "regulator"  # also confirms and reopens
     SITE = "site"  # a site's gate: sends releases, reads the protocol; nothing else
+    AGGREGATOR = "aggregator"  # of the secure sum: sends its shares of sums, reads accepted sets and the protocol
     ADMIN = "admin"  # keys, subscriptions, status; decides nothing about an SDR

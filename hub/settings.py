@@ -14,9 +14,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cases import ConfigurationError
 from hub.roles import Role
+from hub.sum_intake import SUM_SITE
 from privacy.protocol import SurveillanceProtocol
+from privacy.secure_sum import Role as AggregatorRole
 
-__all__ = ["ApiKeySettings", "HubSection", "HubSettings", "SiteSection", "WebhookSection", "load_hub_settings"]
+__all__ = [
+    "AggregatorSection",
+    "ApiKeySettings",
+    "HubSection",
+    "HubSettings",
+    "SiteSection",
+    "WebhookSection",
+    "load_hub_settings",
+    "load_public_key",
+]
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 _SITE_ID = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
@@ -61,6 +72,13 @@ class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     public_key_file: Path
 
 
+class AggregatorSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[aggregator]]``: the leader or the helper of the secure sum, and its Ed25519 public key (PEM)."""
+
+    role: AggregatorRole
+    public_key_file: Path
+
+
 class WebhookSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[webhooks]``.
 
@@ -96,6 +114,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     hub: HubSection
     site: tuple[SiteSection, ...] = ()
+    aggregator: tuple[AggregatorSection, ...] = ()
     webhooks: WebhookSection = WebhookSection()
     api_key: tuple[ApiKeySettings, ...] = ()
 
@@ -105,6 +124,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         names = [site.id for site in self.site]
         if len(set(names)) != len(names):
             raise ValueError("[[site]] ids must be distinct")
+        if SUM_SITE in names:
+            raise ValueError(f"[[site]] id must not be {SUM_SITE}, under which sums are kept")
+        if len({each.role for each in self.aggregator}) != len(self.aggregator):
+            raise ValueError("[[aggregator]] roles must be distinct")
         for key in self.api_key:
             if (key.role is Role.SITE) != (key.site is not None):
                 raise ValueError(f"[[api_key]] {key.name}: a key of the role site, and no other, names its site")
@@ -153,24 +176,26 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def site_keys(self) -> dict[str, Ed25519PublicKey]:
         """Public key by site; raises `ConfigurationError` for a file that holds something else."""
-        keys = {}
-        for site in self.site:
-            data = _read(site.public_key_file, f"public_key_file of site {site.id}")
-            try:
-                key = load_pem_public_key(data)
-            except (ValueError, UnsupportedAlgorithm) as error:
-                raise ConfigurationError(_not_a_key(site), hint=_KEY_HINT) from error
-            if not isinstance(key, Ed25519PublicKey):
-                raise ConfigurationError(_not_a_key(site), hint=_KEY_HINT)
-            keys[site.id] = key
-        return keys
+        return {site.id: load_public_key(site.public_key_file, f"site {site.id}") for site in self.site}
+
+    def aggregator_keys(self) -> dict[AggregatorRole, Ed25519PublicKey]:
+        """Public key by role; raises `ConfigurationError` for a file that holds something else."""
+        return {each.role: load_public_key(each.public_key_file, f"the {each.role}") for each in self.aggregator}
 
 
-_KEY_HINT = "openssl pkey -in site.key -pubout makes it from the site's signing key"
-
-
-def _not_a_key(site: SiteSection) -> str:
-    return f"{site.public_key_file}: not an Ed25519 public key in PEM form (site {site.id})"
+def load_public_key(path: Path, owner: str) -> Ed25519PublicKey:
+    """An Ed25519 public key from a PEM file; raises `ConfigurationError` for a file that holds something else."""
+    data = _read(path, f"public_key_file of {owner}")
+    try:
+        key = load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigurationError(
+            f"{path}: not an Ed25519 public key in PEM form ({owner})",
+            hint="openssl pkey -in signing.pem -pubout makes it from the signing key",
+        )
+    return key
 
 
 def _read(path: Path, what: str) -> bytes:

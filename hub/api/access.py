@@ -13,7 +13,7 @@ from hub.api.problems import ProblemError
 from hub.keys import ApiKey, find_key
 from hub.roles import Role
 
-__all__ = ["AdminKey", "AnyKey", "DecidingKey", "ReadingKey", "SiteKey", "SubscriberKey"]
+__all__ = ["AdminKey", "AggregatorKey", "AnyKey", "DecidingKey", "ReadingKey", "SiteKey", "SubscriberKey"]
 
 _bearer = HTTPBearer(auto_error=False, description="API key of the hub")
 
@@ -41,6 +41,7 @@ def _role(*roles: Role) -> Callable[[ApiKey], ApiKey]:
 
 AnyKey = Annotated[ApiKey, Depends(_caller)]
 SiteKey = Annotated[ApiKey, Depends(_role(Role.SITE))]
+AggregatorKey = Annotated[ApiKey, Depends(_role(Role.AGGREGATOR))]
 ReadingKey = Annotated[ApiKey, Depends(_role(Role.OFFICER, Role.REGULATOR, Role.ADMIN))]
 DecidingKey = Annotated[ApiKey, Depends(_role(Role.OFFICER, Role.REGULATOR))]
 SubscriberKey = Annotated[ApiKey, Depends(_role(Role.OFFICER, Role.REGULATOR, Role.ADMIN))]

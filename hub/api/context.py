@@ -21,6 +21,7 @@ from hub.settings import HubSettings
 from hub.signals import SignalBook
 from hub.store import HubStore
 from hub.subscriptions import SubscriptionBook
+from hub.sum_intake import SumIntake
 from privacy.protocol import SurveillanceProtocol
 
 __all__ = ["Context", "HubContext", "build_context", "utc_now"]
@@ -42,6 +43,7 @@ class HubContext:
     store: HubStore
     protocol: SurveillanceProtocol
     intake: ReleaseIntake
+    sum_intake: SumIntake | None
     evaluator: Evaluator
     shelf: ReleaseShelf
     signals: SignalBook
@@ -72,7 +74,7 @@ def build_context(
 
     Raises `ConfigurationError` or `ServiceError`; on failure nothing stays open.
     """
-    protocol, site_keys = settings.protocol(), settings.site_keys()
+    protocol, site_keys, aggregator_keys = settings.protocol(), settings.site_keys(), settings.aggregator_keys()
     guard = AddressGuard(settings.webhooks.allow_addresses, resolver=resolver)
     tls = settings.webhook_tls()
     store = HubStore(settings.database_url())
@@ -80,11 +82,13 @@ def build_context(
         for key in settings.api_key:
             register_key(store, settings.secret(key), name=key.name, role=key.role, site=key.site, at=clock())
         shelf, metrics = ReleaseShelf(), HubMetrics()
+        sums = None if protocol.cohort is None else SumIntake(store, protocol, aggregator_keys, shelf=shelf)
         return HubContext(
             settings=settings,
             store=store,
             protocol=protocol,
             intake=ReleaseIntake(store, protocol, site_keys, shelf=shelf),
+            sum_intake=sums,
             evaluator=Evaluator(store, protocol, shelf=shelf),
             shelf=shelf,
             signals=SignalBook(store),

@@ -12,6 +12,7 @@ from hub.intake import ReceiptStatus
 from hub.lifecycle import SdrState
 from hub.roles import Role
 from hub.subscriptions import DeliveryStatus, SubscriptionStatus
+from privacy.secure_sum import Role as AggregatorRole
 
 __all__ = [
     "NO_NUL",
@@ -31,6 +32,7 @@ __all__ = [
     "StatisticModel",
     "SubscriptionModel",
     "SubscriptionRequest",
+    "SumReceiptModel",
     "TransitionModel",
     "TransitionRequest",
     "model_of",
@@ -69,6 +71,17 @@ class ReceiptModel(_Model):
     epoch: _Epoch
     sequence: Annotated[int, Field(ge=0)]
     digest: Annotated[str, Field(description="SHA-256 of the signed line")]
+
+
+class SumReceiptModel(_Model):
+    """An aggregator's share of a sum is stored durably."""
+
+    status: ReceiptStatus
+    role: AggregatorRole
+    era: str
+    epoch: _Epoch
+    digest: Annotated[str, Field(description="SHA-256 of the message")]
+    is_complete: Annotated[bool, Field(description="Whether the other aggregator's share is there too")]
 
 
 class LatestReleaseModel(_Model):

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from cases import KelseyError, ParameterError, ServiceError, UnknownTermError
 from hub.errors import ReleaseRefused, TransitionRefused, UnknownIdError
+from privacy.secure_sum import ShareError, ShareFault
 
 __all__ = ["ProblemError", "install_problems", "problem"]
 
@@ -27,6 +28,13 @@ _STATUS_OF: tuple[tuple[type[KelseyError], int], ...] = (
     (ParameterError, 422),
     (ServiceError, 503),
 )
+_SHARE_STATUS = {
+    ShareFault.MALFORMED: 422,
+    ShareFault.LENGTH: 422,
+    ShareFault.DIGEST: 422,
+    ShareFault.SIGNATURE: 403,
+    ShareFault.UNKNOWN_SITE: 403,
+}
 
 
 class ProblemError(Exception):
@@ -68,6 +76,8 @@ def problem(
 def _of_kelsey(_request: Request, error: Exception) -> Response:
     if isinstance(error, ReleaseRefused):
         return problem(error.reason.http_status, str(error.reason), "the release was refused", hint=error.hint)
+    if isinstance(error, ShareError):
+        return problem(_SHARE_STATUS.get(error.reason, 409), str(error.reason), error.message, hint=error.hint)
     if isinstance(error, KelseyError):
         for kind, status in _STATUS_OF:
             if isinstance(error, kind):

@@ -12,7 +12,7 @@ from hub.errors import ReleaseRefused
 from hub.reasons import RefusalReason
 from privacy.release import maximum_release_bytes
 
-__all__ = ["get_latest_release", "get_protocol", "post_release", "router"]
+__all__ = ["get_latest_release", "get_protocol", "post_release", "read_limited", "router"]
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 
@@ -34,7 +34,7 @@ async def post_release(request: Request, caller: SiteKey, context: Context) -> R
     """Take in one signed release. Sending the same bytes again is answered `replayed`."""
     site = caller.site or ""
     try:
-        line = await _read(request, limit=maximum_release_bytes(context.protocol))
+        line = await read_limited(request, limit=maximum_release_bytes(context.protocol))
         if line is None:
             reason = RefusalReason.OVERSIZED
             await run_in_threadpool(context.intake.record_refusal, site, reason, received_at=context.clock())
@@ -68,7 +68,7 @@ def get_protocol(caller: AnyKey, context: Context) -> Response:
     return Response(protocol.encode(), media_type="application/json", headers={"etag": f'"{protocol.hash}"'})
 
 
-async def _read(request: Request, *, limit: int) -> bytes | None:
+async def read_limited(request: Request, *, limit: int) -> bytes | None:
     """The body; None, without reading on, as soon as it is known to be larger than `limit`."""
     announced = request.headers.get("content-length", "0")
     if announced.isdigit() and int(announced) > limit:

@@ -11,8 +11,8 @@ from hub.metrics import HubMetrics
 
 __all__ = ["RequestGuard"]
 
-_LIMIT_BYTES = 64 * 1024  # of every body but a release's, which has a limit of its own
-_UNLIMITED = "/v1/releases"
+_LIMIT_BYTES = 64 * 1024  # of every body but a release's or a sum's, which have limits of their own
+_UNLIMITED = ("/v1/releases", "/v1/sums")
 
 
 class _TooLargeError(Exception):
@@ -45,7 +45,7 @@ class RequestGuard:
             nonlocal size, is_too_large
             message = await receive()
             size += len(message.get("body", b""))
-            if size > _LIMIT_BYTES and scope["path"] != _UNLIMITED:
+            if size > _LIMIT_BYTES and scope["path"] not in _UNLIMITED:
                 is_too_large = True
                 raise _TooLargeError
             return message

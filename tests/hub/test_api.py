@@ -146,6 +146,8 @@ def test_each_route_lets_in_its_roles_alone(served: ServedHub, role: Role | None
         ("POST", "/v1/releases"): {Role.SITE},
         ("GET", "/v1/releases/latest"): {Role.SITE},
         ("GET", "/v1/protocol"): set(Role),
+        ("POST", "/v1/sums"): {Role.AGGREGATOR},
+        ("GET", "/v1/sums/accepted"): set(Role),
         ("GET", "/v1/sdrs"): staff,
         ("GET", "/v1/sdrs/sdr-0"): staff,
         ("POST", "/v1/sdrs/sdr-0/transitions"): people,
