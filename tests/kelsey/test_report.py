@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import re
 from collections.abc import Iterator
@@ -306,3 +307,17 @@ def test_the_page_never_replaces_the_reports(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "is the file to read" in result.output
     assert path.read_bytes() == before
+
+
+def test_the_example_of_the_documentation_runs() -> None:
+    found = doctest.testfile(str(Path(__file__).parents[2] / "docs" / "report.md"), module_relative=False)
+    assert found.attempted > 5
+    assert found.failed == 0
+
+
+def test_reports_without_a_day_are_counted_but_not_in_the_timeline(tmp_path: Path) -> None:
+    rows = [("1", "a", "x", "2024-01-01"), ("2", "b", "y", ""), ("3", "a", "y", "20240215"), ("4", "b", "x", "")]
+    page = page_of(write_csv(tmp_path / "r.csv", HEADER, rows), "--pair", "a", "x")
+    assert any("2 reports without a day are left out" in words for words in page.words)
+    assert "4" in page.words
+    assert page.rows("IC by week")[-1]["reports so far"] == "1"

@@ -6,11 +6,14 @@ import io
 import re
 import time
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from kelsey.page import Page, Plot
+from kelsey.plots import ForestRow, budget_plot, forest_plot, recall_plot
 from tests.kelsey.report_page import ODD_DRUGS, ODD_REACTIONS, ReadPage, made_up, run_report, write_csv
 from tests.kelsey.vaers_oracle import count_vaers
 from tests.services.chromium_browser import ChromiumBrowser
@@ -53,6 +56,19 @@ def test_any_names_and_a_single_pair(
     code, output, page = run_report(write_csv(tmp_path / "r.csv", "case_id,drug,reaction,date", rows))
     assert code == 0, output
     check(chromium, page, plots=plots)
+
+
+def test_plots_without_a_narrow_layout_scroll_in_a_box_of_their_own(chromium: ChromiumBrowser, tmp_path: Path) -> None:
+    days = [date(2026, 1, 31), date(2026, 2, 28)]
+    plots = [
+        recall_plot(days, {"exact": [1, 2], "hub": [0, 1]}, planted=3),
+        budget_plot(days, epsilon_spent=[3, 3], epsilon=3, noise_sd=[4, 5]),
+        forest_plot([ForestRow("drug <x> & y", {"exact": (2, 1, 4), "hub": (3, 0, 9)})], measure="ROR"),
+    ]
+    sections = [Plot("a plot", svg, "caption", "alternative") for svg in plots]
+    page = Page(title="page", lead="lead", facts=[], sections=sections, notes=["note"])
+    page.write(tmp_path / "page.html")
+    check(chromium, tmp_path / "page.html", plots=3)
 
 
 def test_a_page_that_is_too_wide_or_has_cut_text_would_be_found(chromium: ChromiumBrowser, tmp_path: Path) -> None:
