@@ -234,12 +234,12 @@ def _notes(numbers: ReportNumbers) -> list[str]:
     lower = "EB05" if numbers.fit else "lower limit of the IC"
     return [
         "Disproportionality is not causation. A pair stands out because of the disease that the drug is given for, of "
-        "drugs given together, of publicity or of how reports are written, too. Only who reads the cases can tell.",
+        "drugs given together, of publicity or of how reports are written, too. Whoever reads the cases can tell.",
         "No number here is a risk: reports are neither all events nor a share of the patients treated.",
         "A pair that does not stand out is not safe: it may be under-reported, or hidden by another product "
         "(kelsey context masking).",
         f"Few reports say little. Read the interval, not the point; the {lower} is what they support at the least.",
-        f"{times(len(numbers.order), 'pair')} were looked at and the strongest are shown, so the shown ones are partly "
-        "luck: no interval here allows for that choice. Chance alone puts 1 in 40 limits of 95 % above the true value.",
+        f"Of {times(len(numbers.order), 'pair')} the strongest are shown, so they are partly luck: no interval here "
+        "allows for that choice. Chance alone puts 1 in 40 lower limits of 95 % above the true value.",
         "The counting unit is the distinct report; duplicates under different report numbers are not found here.",
     ]
