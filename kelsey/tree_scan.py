@@ -198,7 +198,8 @@ def scan_against_expected(
     Raises
     ------
     ParameterError
-        As `scan_against_comparators`; an expectation that is no number of at least 0, a reaction that stands twice.
+        As `scan_against_comparators`; an expectation that is no number of at least 0, a reaction that stands twice, or
+        one of the drug's that has none: unknown is not 0, and would make a false excess above it.
     UnknownTermError
         As `scan_against_comparators`; a reaction of either file that the hierarchy does not have.
     """
@@ -208,7 +209,13 @@ def scan_against_expected(
     rows.refuse(~rows.frame["reaction"].is_first_distinct(), "the reaction {reaction} stands there a second time")
     value = rows.frame["expected"].str.strip_chars().cast(pl.Float64, strict=False)
     rows.refuse(~(value.is_finite() & (value >= 0)).fill_null(False), "expected must be at least 0, not {expected}")
-    named = own.unique(["case_id", "reaction"])["reaction"].value_counts()
+    named = own.unique(["case_id", "reaction"])["reaction"].value_counts().sort("reaction")
+    without = named.filter(~pl.col("reaction").is_in(rows.frame["reaction"].to_list()))
+    if not without.is_empty():
+        raise ParameterError(
+            f"{expected}: no row for {len(without)} reactions of {drug!r}, such as {without['reaction'][0]!r}",
+            hint="give every reported reaction a row, with 0 where nothing was expected",
+        )
     counts = PoissonCounts(
         hierarchy.column(dict(named.rows())),
         hierarchy.column(dict(zip(rows.frame["reaction"].to_list(), value.to_list(), strict=True))),

@@ -109,7 +109,7 @@ def test_what_was_expected_beforehand(tmp_path: Path) -> None:
     source, expected = tmp_path / "reports.csv", tmp_path / "expected.csv"
     rows = [f"{case},new,{reaction}" for case in range(9) for reaction in ("infarction", "angina")]
     source.write_text("case_id,drug,reaction\n" + "\n".join([*rows, *rows, "x,new,nausea", "y,old,rash"]) + "\n")
-    expected.write_text("reaction,expected\ninfarction,3\nangina, 3.5\nrash,2\n")
+    expected.write_text("reaction,expected\ninfarction,3\nangina, 3.5\nrash,2\nnausea,0\n")
     options = ["--reports", str(source), "--drug", "new", "--expected", str(expected)]
     _, out = run(tmp_path, *options, "--json")
     found = json.loads(out)
@@ -128,16 +128,19 @@ def test_what_was_expected_beforehand(tmp_path: Path) -> None:
     assert "new: 10 reports; Poisson, expected beforehand" in text
     assert "not expected at all, so without p: nausea (1)" in text
     for row, message in [
-        ("rash,1", "row 5: the reaction 'rash' stands there a second time"),
+        ("angina,1", "row 5: the reaction 'angina' stands there a second time"),
         ("itching,-1", "row 5: expected must be at least 0, not '-1'"),
         ("itching,nan", "row 5: expected must be at least 0, not 'nan'"),
         ("itching,", "row 5: expected must be at least 0, not None"),
         (",1", "row 5: reaction has no value"),
         ("itch,1", "the hierarchy does not have 'itch' (the nearest are 'itching'"),
     ]:
-        expected.write_text(f"reaction,expected\ninfarction,3\nangina,3.5\nrash,2\n{row}\n")
+        expected.write_text(f"reaction,expected\ninfarction,3\nangina,3.5\nnausea,0\n{row}\n")
         code, out = run(tmp_path, *options)
         assert code == 1 and message in out
+    expected.write_text("reaction,expected\nrash,2\n")
+    code, out = run(tmp_path, *options)
+    assert code == 1 and "no row for 3 reactions of 'new', such as 'angina'" in out
 
 
 def test_what_cannot_be_scanned_is_said(tmp_path: Path, planted: str) -> None:
