@@ -3,11 +3,12 @@
     site ── SiteShare ──► leader ─┐ agree on the accepted set, add, encode, each on its own share
          └─ SiteShare ──► helper ─┴── SumShare ──► hub: adds the two, and has W = C X + Z of the sum
 
-additive_share -> site_share (framing, share_error) -> accepted_set -> sum_share
+additive_share -> site_share (framing, share_error, request_signature) -> accepted_set -> sum_share
 """
 
 from privacy.secure_sum.accepted_set import Acceptance, AcceptedSet
 from privacy.secure_sum.additive_share import expand_seed, join_shares, split_vector
+from privacy.secure_sum.request_signature import SIGNATURE_HEADER, SITE_HEADER, sign_request, verify_request
 from privacy.secure_sum.share_error import ShareError, ShareFault
 from privacy.secure_sum.site_share import Role, SiteShare, open_share, peek_share_site, share_epoch
 from privacy.secure_sum.sum_share import (
@@ -20,6 +21,8 @@ from privacy.secure_sum.sum_share import (
 )
 
 __all__ = [
+    "SIGNATURE_HEADER",
+    "SITE_HEADER",
     "Acceptance",
     "AcceptedSet",
     "Role",
@@ -37,5 +40,7 @@ __all__ = [
     "peek_sum_role",
     "seal_sum_share",
     "share_epoch",
+    "sign_request",
     "split_vector",
+    "verify_request",
 ]
