@@ -52,7 +52,8 @@ def count_reports(
 
     The columns of `further` are read, too, and those of `optional` where the file has them.
     """
-    rows, frame = chosen_reports(path, selection or Selection(), further=[*stratify, *further], optional=optional)
+    chosen = selection or Selection()
+    rows, frame = chosen_reports(path, chosen, strata=stratify, further=further, optional=optional)
     try:
         table = CountTable.from_reports(
             frame["case_id"],

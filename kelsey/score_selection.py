@@ -74,6 +74,10 @@ class Selection:
     groups: Path | None = None
     hierarchy: Hierarchy | None = None
 
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ParameterError(f"since must not be after until, not {self.since} and {self.until}")
+
     @property
     def is_dated(self) -> bool:
         """Whether days are needed."""
@@ -147,16 +151,22 @@ def _grouped(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def chosen_reports(
-    path: Path, selection: Selection, *, further: Sequence[str] = (), optional: Sequence[str] = ()
+    path: Path,
+    selection: Selection,
+    *,
+    strata: Sequence[str] = (),
+    further: Sequence[str] = (),
+    optional: Sequence[str] = (),
 ) -> tuple[InputRows, pl.DataFrame]:
-    """The rows of a file of reports, with the columns `further` as well, and those of them to count.
+    """The rows of a file of reports, with the columns `strata` and `further` as well, and those of them to count.
 
     Columns of `optional` are read where the file has them.
 
-    Raises like `read_rows` and `Selection.apply`; where there is a selection, an empty value is looked for before, as
-    its row in the file could not be told after.
+    Raises like `read_rows` and `Selection.apply`; where there is a selection, an empty value and a report of two strata
+    are looked for here, as their row in the file could not be told later.
     """
-    rows = read_rows(path, list(dict.fromkeys([*REPORT_COLUMNS, *further, *selection.columns])), optional=optional)
+    wanted = dict.fromkeys([*REPORT_COLUMNS, *strata, *further, *selection.columns])
+    rows = read_rows(path, list(wanted), optional=optional)
     if selection == Selection():
         return rows, rows.frame
     for name in REPORT_COLUMNS:
@@ -164,4 +174,21 @@ def chosen_reports(
         if empty.all():
             raise ParameterError(f"{path}: column {name} has no value in any row")
         rows.refuse(empty, f"column {name} has no value")
-    return rows, selection.apply(rows)
+    numbered = InputRows(path, rows.frame.with_row_index("_row", offset=rows.first_row), rows.first_row)
+    chosen = selection.apply(numbered)
+    _refuse_two_strata(path, chosen, strata)
+    return rows, chosen.drop("_row")
+
+
+def _refuse_two_strata(path: Path, chosen: pl.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a report of two strata by its row in the file, as `CountTable.from_reports` cannot know it any more."""
+    if not columns:
+        return
+    text = [pl.when(pl.col(name).str.strip_chars() != "").then(name).otherwise(pl.lit("unknown")) for name in columns]
+    label = pl.struct(text)
+    other = chosen.filter(label != label.first().over("case_id"))
+    if not other.is_empty():
+        raise ParameterError(
+            f"{path}: the report of row {other['_row'][0]} stands in two strata",
+            hint="every row of a report must carry the same stratum",
+        )

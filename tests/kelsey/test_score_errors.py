@@ -128,6 +128,7 @@ def test_groups_that_cannot_be(tmp_path: Path, groups: str, message: str) -> Non
     [
         (["--subset", "reaction=bleding"], "no report has the reaction 'bleding' (the nearest are 'bleeding')"),
         (["--level", "nan"], "level must lie in (0, 1), not nan"),
+        (["--since", "2024-02-01", "--until", "2024-01-01"], "since must not be after until, not 2024-02-01 and"),
         (["--measures", "ic_close"], "there is no measure 'ic_close' (did you mean 'ic_closed'?)"),
         (["--measures", ","], "at least one measure must be asked for"),
         (["--measures", "ic_closed", "--level", "0.9"], "level of the closed form must be 0.95, not 0.9"),
@@ -135,6 +136,20 @@ def test_groups_that_cannot_be(tmp_path: Path, groups: str, message: str) -> Non
 )
 def test_options_that_cannot_be(tmp_path: Path, options: list[str], message: str) -> None:
     assert refused(tmp_path, REPORTS, *options).startswith(message)
+
+
+def test_a_report_of_two_strata_is_named_by_its_row_in_the_file(tmp_path: Path) -> None:
+    """Also where a condition leaves rows out, or a group doubles them."""
+    reports = (
+        "case_id,drug,reaction,sex,date\n1,a,x,f,2023-01-01\n2,a,x,f,2024-05-01\n3,c,y,,2024-05-01\n"
+        "3,a,y,unknown,2024-05-01\n2,b,x,m,2024-05-01\n"
+    )
+    groups = tmp_path / "groups.csv"
+    groups.write_text("kind,name,group\ndrug,a,g\ndrug,a,h\n")
+    for options in ([], ["--since", "2024-01-01"], ["--groups", str(groups)], ["--subset", "drug=b"]):
+        said = refused(tmp_path, reports, "--stratify", "sex", *options)
+        assert said.startswith(f"in.csv: the report of row {6 if options else 3} stands in two strata"), options
+    assert score(tmp_path, reports, "--stratify", "sex", "--subset", "sex=f").exit_code == 0
 
 
 def test_the_file_that_is_read_is_not_written_over(tmp_path: Path) -> None:
