@@ -56,8 +56,10 @@ class Tripwire:
 class Party:
     """One aggregator with its files; `start` opens them as a new process would."""
 
-    def __init__(self, role: Role, folder: Path, reached: Callable[[str], None]) -> None:
-        self.role, self.folder, self.reached = role, folder, reached
+    def __init__(
+        self, role: Role, folder: Path, reached: Callable[[str], None], protocol: SurveillanceProtocol = PROTOCOL
+    ) -> None:
+        self.role, self.folder, self.reached, self.protocol = role, folder, reached, protocol
         folder.mkdir(parents=True, exist_ok=True)
         self.start()
 
@@ -67,7 +69,7 @@ class Party:
         self.ledger = BudgetLedger(self.folder / "ledger.sqlite")
         self.aggregator = Aggregator(
             role=self.role,
-            protocol=PROTOCOL,
+            protocol=self.protocol,
             cohort=COHORT,
             site_keys={site: key.public_key() for site, key in SITE_KEYS.items()},
             key=ROLE_KEYS[self.role],
@@ -77,7 +79,7 @@ class Party:
         )
         self.sealer = SumSealer(
             role=self.role,
-            protocol=PROTOCOL,
+            protocol=self.protocol,
             key=ROLE_KEYS[self.role],
             store=self.store,
             ledger=self.ledger,
@@ -96,9 +98,18 @@ class Party:
 class House:
     """Everything a secure sum needs but the network; what the hub was sent is kept for good."""
 
-    def __init__(self, folder: Path, *, wire: Tripwire | None = None, noise_sd: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wire: Tripwire | None = None,
+        noise_sd: float = 0.0,
+        seed: int = 0,
+        protocol: SurveillanceProtocol = PROTOCOL,
+    ) -> None:
+        self.protocol = protocol
         self.wire = wire or Tripwire()
-        self.parties = {role: Party(role, folder / role, self.wire) for role in Role}
+        self.parties = {role: Party(role, folder / role, self.wire, protocol) for role in Role}
         self.random = np.random.default_rng(seed)
         self.noise_sd = noise_sd
         self.sealed: dict[tuple[str, int], dict[Role, bytes]] = {}
@@ -110,11 +121,11 @@ class House:
         if (site, epoch) not in self.sealed:
             noise = {
                 name: np.rint(self.random.normal(0, self.noise_sd, length)).astype(np.int64)
-                for name, length in table_lengths(PROTOCOL).items()
+                for name, length in table_lengths(self.protocol).items()
             }
             self.exact[site, epoch] = dict(weights)
             self.sealed[site, epoch] = share_epoch(
-                site=site, protocol=PROTOCOL, epoch=epoch, increment=EpochVector.of(weights), noise=noise,
+                site=site, protocol=self.protocol, epoch=epoch, increment=EpochVector.of(weights), noise=noise,
                 key=SITE_KEYS[site], random_bytes=self.random.bytes,
             )  # fmt: skip
         return self.sealed[site, epoch]
@@ -146,18 +157,18 @@ class House:
             assert all(len(self.at_hub[role, epoch]) == 1 for role in Role), "a second message for an epoch"
             opened = {
                 role: open_sum_share(
-                    next(iter(self.at_hub[role, epoch])), keys=PUBLIC, role=role, protocol=PROTOCOL, cohort=COHORT
+                    next(iter(self.at_hub[role, epoch])), keys=PUBLIC, role=role, protocol=self.protocol, cohort=COHORT
                 )
                 for role in Role
             }
-            found[epoch] = opened[Role.LEADER], join_sums(opened[Role.LEADER], opened[Role.HELPER], PROTOCOL)
+            found[epoch] = opened[Role.LEADER], join_sums(opened[Role.LEADER], opened[Role.HELPER], self.protocol)
         return found
 
     def decoded(self) -> NDArray[np.float64]:
         """The running total of the pair table that the hub decodes, in grid units."""
         sums = self.sums()
         opened = sorted(sums)
-        strategy = ReleaseSpec.of(PROTOCOL).factorisation
+        strategy = ReleaseSpec.of(self.protocol).factorisation
         matrix = np.array([[strategy.row(t)[s] if s <= t else 0 for s in opened] for t in opened], dtype=float)
         total: NDArray[np.float64] = np.linalg.solve(
             matrix, np.stack([sums[epoch][1]["pair"] for epoch in opened])

@@ -19,8 +19,12 @@ from hub.release_shelf import ReleaseShelf
 from hub.store import HubStore
 from hub.sum_intake import SUM_SITE, SumIntake
 from hub.totals import running_totals
+from privacy.dense_factorisation import DenseFactorisation
+from privacy.factorisation_artefact import FactorisationArtefact
+from privacy.optimal_strategy import optimal_strategy
 from privacy.release_spec import ReleaseSpec
 from privacy.secure_sum import Role, ShareFault, open_sum_share, seal_sum_share
+from privacy.workload import Workload
 from tests.hub.secure_sum import COHORT, PROTOCOL, PUBLIC, ROLE_KEYS, House, after, reason
 
 SPEC = ReleaseSpec.of(PROTOCOL)
@@ -88,6 +92,26 @@ def test_totals_have_the_noise_of_all_sites_that_are_in(store: HubStore, intake:
     sigma = COHORT.site_sigma(SPEC.tables["pair"].sigma)
     assert totals.pair_sd == pytest.approx(sigma * np.sqrt(np.array([2, 2, 4]) @ weights**2), rel=1e-12)
     np.testing.assert_allclose(totals.pair.ravel() * 256, house.decoded(), atol=1e-6)
+
+
+def test_a_dense_matrix_counts_in_shares_as_well(store: HubStore, tmp_path: Path) -> None:
+    best = optimal_strategy(np.ones(6), objective="worst")
+    dense = DenseFactorisation.project(best.matrix, 12)
+    artefact = FactorisationArtefact.of(dense, Workload(objective="worst"))
+    under = msgspec.structs.replace(PROTOCOL, factorisation=artefact.hash, coefficient_bits=12).bind(artefact)
+    house, intake = House(tmp_path, protocol=under), SumIntake(store, under, PUBLIC)
+    for epoch in range(5):
+        for line in lines_of(house, epoch).values():
+            intake.accept(line, received_at=after(epoch))
+    with store.read() as connection:
+        totals = running_totals(connection, ReleaseShelf(), under, 4)
+    np.testing.assert_allclose(totals.pair.ravel() * 256, house.counted(), atol=1e-6)
+    spec = ReleaseSpec.of(under)
+    sigma = COHORT.site_sigma(spec.tables["pair"].sigma) * np.sqrt(2)  # two sites are in
+    assert totals.pair_sd == pytest.approx(
+        sigma / spec.tables["pair"].sigma * spec.running_total_sd("pair", 4), rel=1e-9
+    )
+    house.stop()
 
 
 def test_accepted_sets_can_be_read_again_by_an_aggregator_that_forgot(intake: SumIntake, house: House) -> None:

@@ -17,6 +17,7 @@ from privacy.calendar import EpochCalendar
 from privacy.chosen_strategy import BUILT_IN, built_in_artefact, factorisation_beside
 from privacy.factorisation import SquareRootFactorisation
 from privacy.factorisation_artefact import FactorisationArtefact
+from privacy.optimal_strategy import optimal_strategy
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
 from privacy.workload import Workload
@@ -105,6 +106,17 @@ def test_built_in_artefacts_are_as_good_as_said_and_small(name: str) -> None:
     assert factors.read_worst * artefact.workload.emphasis / artefact.bound < 1.0005
     year = EpochCalendar("day", date(2027, 1, 1), 365)
     assert artefact.workload == Workload.of_calendar(year, objective="worst", read="month", emphasis=1.45)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_artefacts_are_near_a_bound_computed_anew(name: str) -> None:
+    """A few steps are enough for the bound; the matrix itself takes ten times as many."""
+    artefact = built_in_artefact(name)
+    emphasis = artefact.workload.by_epoch(artefact.epochs)
+    step = optimal_strategy(emphasis, objective="worst", maximum_steps=9).step
+    assert artefact.error_factors.worst / step.bound < 1.001
+    assert artefact.bound is not None
+    assert artefact.bound >= step.bound
 
 
 def test_old_protocols_keep_their_bytes_hashes_and_releases() -> None:

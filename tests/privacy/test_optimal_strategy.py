@@ -26,7 +26,7 @@ def factors(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-# largest and root mean square error factor of the mean-square optimum, as found with another program (JAX, L-BFGS)
+# largest and root mean square error factor of the mean-square optimum, as found with another program
 PUBLISHED = [(4, 1.42, 1.31), (12, 1.77, 1.61), (52, 2.28, 2.04)]
 
 

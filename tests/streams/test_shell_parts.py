@@ -29,6 +29,7 @@ from streams.store import PartitionStore, Position, StoreChanges
 from streams.supervisor import Supervisor
 from streams.testing import InMemorySource, ManualClock
 from streams.topics import TOPICS, record_partition
+from tests.privacy.strategies import ARTEFACTS, counting_with
 from tests.streams.kafka_site import wait_until
 from tests.streams.make import KEY, embedded_site, protocol, vocabulary
 from tests.streams.play import random_play
@@ -339,6 +340,21 @@ def test_settings_are_relative_to_their_file(write_settings: Callable[..., Path]
     assert settings.pseudonym_key() == KEY
     assert settings.vocabulary().label == vocabulary().label
     assert settings.protocol() is None
+
+
+def test_the_artefact_of_a_protocol_is_read_where_the_settings_say(
+    write_settings: Callable[..., Path], tmp_path: Path
+) -> None:
+    under = counting_with("dense", vocabulary=vocabulary().label)
+    under.dump(tmp_path / "protocol.json")
+    site = 'vocabulary = "open"\nprotocol_file = "protocol.json"'
+    with pytest.raises(ConfigurationError, match="not at hand"):
+        load_site_settings(write_settings("", site)).protocol()
+    ARTEFACTS["dense"].dump(tmp_path / "matrix.json")
+    loaded = load_site_settings(write_settings("", f'{site}\nfactorisation_file = "matrix.json"')).protocol()
+    assert loaded == under
+    assert loaded is not None
+    assert loaded.strategy.epochs == under.calendar.count
 
 
 @pytest.mark.parametrize(
