@@ -6,6 +6,9 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cases import (
     Assertion,
     Case,
@@ -47,3 +50,10 @@ def case_stream(count: int, *, seed: int, unknown_share: float = 0.1) -> Iterato
             age_years=age,
             cues=cues,
         )
+
+
+def influenza(weeks: int, *, peak: float = 4.0) -> NDArray[np.float64]:
+    """Weekly rates with a season like that of reports after influenza vaccines: mean 1, autumn eleven times summer."""
+    distance = np.abs((np.arange(weeks) % 52) - 43)
+    shape = 0.4 + peak * np.exp(-0.5 * (np.minimum(distance, 52 - distance) / 3.5) ** 2)
+    return np.asarray(shape / shape.mean(), dtype=np.float64)

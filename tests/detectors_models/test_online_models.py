@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 import detectors
+import detectors.online
 from detectors import ReportingRateDrift, TriageModel
+from detectors.online import RateWatch
 from tests.detectors_models.streams import START, case_stream
 
 
 def discovered() -> list[type]:
-    """Every public class of the package that learns."""
-    classes = [getattr(detectors, name) for name in detectors.__all__]
+    """Every public class of the packages that learns."""
+    classes = [getattr(package, name) for package in (detectors, detectors.online) for name in package.__all__]
     return [item for item in classes if inspect.isclass(item) and hasattr(item, "learn_one")]
 
 
@@ -36,14 +38,31 @@ def triage_inputs() -> list[tuple[Any, ...]]:
     return [(case,) for case in case_stream(700, seed=21)]
 
 
-INPUTS: dict[type, list[tuple[Any, ...]]] = {ReportingRateDrift: drift_inputs(), TriageModel: triage_inputs()}
+def watch_inputs() -> list[tuple[Any, ...]]:
+    """Two years, so that the season of the first is judged by, with a change of rate in the second."""
+    rng = random.Random(12)
+    return [
+        ((product, reaction), START + timedelta(weeks=week))
+        for week in range(110)
+        for product in "ab"
+        for reaction in "xy"
+        for _ in range(rng.choice([0, 1, 2]) * (5 if week > 80 and (product, reaction) == ("a", "y") else 1))
+        if week % 9 < 8
+    ]
+
+
+INPUTS: dict[type, list[tuple[Any, ...]]] = {
+    RateWatch: watch_inputs(),
+    ReportingRateDrift: drift_inputs(),
+    TriageModel: triage_inputs(),
+}
 
 
 def observed(model: Any) -> list[Any]:
     """All that a model tells besides its snapshot."""
-    names = ("detections", "recent_changes", "auc", "brier", "baseline_brier", "weights")
-    seen = [getattr(model, name) for name in names if hasattr(model, name)]
-    return [*seen, model.drifting()] if hasattr(model, "drifting") else seen
+    properties = [name for name, value in vars(type(model)).items() if isinstance(value, property)]
+    asked = [getattr(model, name)() for name in ("drifting", "changed") if hasattr(model, name)]
+    return [getattr(model, name) for name in [*properties, "detections"] if hasattr(model, name)] + asked
 
 
 def test_every_online_model_has_inputs_here() -> None:

@@ -1,0 +1,21 @@
+"""Online models of ours over counts and cases: rates against their season, data quality of sources, calibration."""
+
+from detectors.online.cusum_test import CusumTest
+from detectors.online.page_hinkley_test import PageHinkleyTest
+from detectors.online.poisson_cusum import PoissonCusum
+from detectors.online.rate_alarm import RateAlarm
+from detectors.online.rate_test import RateTest
+from detectors.online.rate_watch import RateWatch
+from detectors.online.seasonal_rates import SeasonalRates
+from detectors.online.window_test import WindowTest
+
+__all__ = [
+    "CusumTest",
+    "PageHinkleyTest",
+    "PoissonCusum",
+    "RateAlarm",
+    "RateTest",
+    "RateWatch",
+    "SeasonalRates",
+    "WindowTest",
+]
