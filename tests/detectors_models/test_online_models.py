@@ -13,7 +13,7 @@ import pytest
 import detectors
 import detectors.online
 from detectors import ReportingRateDrift, TriageModel
-from detectors.online import RateWatch
+from detectors.online import RateWatch, SourceQuality
 from tests.detectors_models.streams import START, case_stream
 
 
@@ -54,6 +54,7 @@ def watch_inputs() -> list[tuple[Any, ...]]:
 INPUTS: dict[type, list[tuple[Any, ...]]] = {
     RateWatch: watch_inputs(),
     ReportingRateDrift: drift_inputs(),
+    SourceQuality: triage_inputs(),
     TriageModel: triage_inputs(),
 }
 
@@ -61,7 +62,7 @@ INPUTS: dict[type, list[tuple[Any, ...]]] = {
 def observed(model: Any) -> list[Any]:
     """All that a model tells besides its snapshot."""
     properties = [name for name, value in vars(type(model)).items() if isinstance(value, property)]
-    asked = [getattr(model, name)() for name in ("drifting", "changed") if hasattr(model, name)]
+    asked = [getattr(model, name)() for name in ("drifting", "changed", "anomalies") if hasattr(model, name)]
     return [getattr(model, name) for name in [*properties, "detections"] if hasattr(model, name)] + asked
 
 
