@@ -100,6 +100,15 @@ SITE_ALERTS = (
             a bulk import) before looking for one in medicine.""",
     ),
     AlertRule(
+        name="KelseySourceUnusual",
+        expr="max by (job, source) (kelsey_source_anomaly_score) > 4",
+        hold="1h",
+        severity="warning",
+        summary='The latest week of {{ $labels.source }} is unlike its past (score {{ $value | printf "%.1f" }})',
+        description="""Missing fields, unmapped terms, delay or number of cases of this source lie so far from its past
+            as chance brings once in ten thousand weeks. Look at the data feed before the statistics.""",
+    ),
+    AlertRule(
         name="KelseyTriageAucFell",
         expr="(kelsey_triage_auc_ratio > 0) < avg_over_time(kelsey_triage_auc_ratio[7d:1h] offset 1d) - 0.1",
         hold="6h",

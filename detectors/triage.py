@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from cases import AgeBand, Assertion, Case, DrugRole, IntegrityError, ParameterError, Sex
+from detectors.online.online_calibration import OnlineCalibration
+from detectors.online.reliability import Reliability
 
 __all__ = ["TriageModel"]
 
-_SNAPSHOT_VERSION = 1
+_SNAPSHOT_VERSION = 2  # 1 had no calibration
 _BIAS = "bias"  # a feature of every case: AdaGrad then learns the intercept like any other weight
 _ROLE_PREFIX = {role: "concomitant=" if role is DrugRole.CONCOMITANT else "drug=" for role in DrugRole}
 _ASSERTION_PREFIX = {assertion: f"{assertion}=" for assertion in Assertion}
@@ -24,7 +26,8 @@ class TriageModel:
     """Online logistic regression: the probability that a case is serious, from its fields and narrative mentions.
 
     Features are the presence of: every drug by role, every reaction by assertion, every cue of the narrative, age band
-    and sex, and how many reactions there are. The seriousness criteria themselves are never a feature.
+    and sex, and how many reactions there are. The seriousness criteria themselves are never a feature. What the
+    regression says is calibrated by how its earlier scores turned out (`OnlineCalibration`).
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ class TriageModel:
     min_cases
         Serious cases and not serious cases, each, that must have been learned before a score is given; at least 1.
     window
-        Most recent scored cases that `auc`, `brier` and `baseline_brier` are taken over; at least 2.
+        Most recent scored cases that `auc`, `brier`, `reliability` and the baselines are taken over; at least 2.
     max_features
         Most weights held, at least 1. Names seen later than that are not learned (`ignored_features` counts them).
 
@@ -91,7 +94,9 @@ class TriageModel:
         self.ignored_features = 0
         self._optimizer = AdaGrad(learning_rate)
         self._model: Any = LogisticRegression(self._optimizer, l2=regularisation, intercept_lr=0.0)
-        self._recent: deque[tuple[bool, float, float]] = deque(maxlen=window)  # serious, score, prevalence before it
+        self.calibration = OnlineCalibration()
+        # serious, score, share of serious cases before it, score before calibration
+        self._recent: deque[tuple[bool, float, float, float]] = deque(maxlen=window)
 
     def score_one(self, case: Case) -> float | None:
         """Probability in (0, 1) that the case is serious; None while too few cases of either class were learned.
@@ -100,7 +105,7 @@ class TriageModel:
         """
         if min(self.serious, self.not_serious) < self.min_cases:
             return None
-        return self._score(_features(case))
+        return self.calibration.calibrated(self._raw_score(_features(case)))
 
     def learn_one(self, case: Case) -> None:
         """Score the case, note how good the score was, then learn from it.
@@ -112,8 +117,10 @@ class TriageModel:
             return
         features = _features(case)
         if min(self.serious, self.not_serious) >= self.min_cases:
-            score = self._score(features)
-            self._recent.append((label, score, self.serious / (self.serious + self.not_serious)))
+            raw = self._raw_score(features)
+            share = self.serious / (self.serious + self.not_serious)
+            self._recent.append((label, self.calibration.calibrated(raw), share, raw))
+            self.calibration.learn_one(raw, label)
         known = self._optimizer.g2  # AdaGrad has one entry for every weight ever learned
         if len(known) + len(features) > self.max_features:
             fresh = [name for name in features if name not in known]
@@ -134,29 +141,44 @@ class TriageModel:
         """
         from river.metrics import RollingROCAUC  # fed here only: between two questions it would buffer without bound
 
-        if len({label for label, _, _ in self._recent}) < 2:
+        if len({label for label, *_ in self._recent}) < 2:
             return None
         metric: Any = RollingROCAUC(self.window)  # type: ignore[no-untyped-call]  # River's is not typed
-        for label, score, _ in self._recent:
+        for label, score, *_ in self._recent:
             metric.update(label, score)
         return float(metric.get())
 
     @property
     def brier(self) -> float | None:
         """Mean squared error of those scores, 0 best; None before the first."""
-        return _mean_square([label - score for label, score, _ in self._recent])
+        return _mean_square([label - score for label, score, *_ in self._recent])
 
     @property
     def baseline_brier(self) -> float | None:
         """The same for the trivial score: the share of serious cases learned so far. Its AUC is 0.5."""
-        return _mean_square([label - prevalence for label, _, prevalence in self._recent])
+        return _mean_square([label - share for label, _, share, _ in self._recent])
+
+    @property
+    def reliability(self) -> Reliability | None:
+        """Whether the scores given before learning held, over the window; None before the first."""
+        return Reliability.of([label for label, *_ in self._recent], [score for _, score, *_ in self._recent])
+
+    @property
+    def uncalibrated_reliability(self) -> Reliability | None:
+        """The same for what the regression said before calibration."""
+        return Reliability.of([label for label, *_ in self._recent], [raw for *_, raw in self._recent])
+
+    @property
+    def baseline_reliability(self) -> Reliability | None:
+        """The same for the trivial score; its resolution is 0 or nearly so."""
+        return Reliability.of([label for label, *_ in self._recent], [share for _, _, share, _ in self._recent])
 
     @property
     def weights(self) -> dict[str, float]:
         """Log-odds a feature adds, by feature; what an officer may ask after a surprising score."""
         return {name: float(weight) for name, weight in self._model.weights.items()}
 
-    def _score(self, features: dict[str, float]) -> float:
+    def _raw_score(self, features: dict[str, float]) -> float:
         return float(self._model.predict_proba_one(features)[True])
 
     def snapshot(self) -> dict[str, Any]:
@@ -170,6 +192,7 @@ class TriageModel:
             "weights": self.weights,
             "squared_gradients": dict(self._optimizer.g2),
             "recent": [list(entry) for entry in self._recent],
+            "calibration": self.calibration.snapshot(),
         }
 
     @classmethod
@@ -193,8 +216,9 @@ class TriageModel:
             restored._optimizer.n_iterations = state["steps"]
             restored._model._weights.update(state["weights"])
             restored._optimizer.g2.update(state["squared_gradients"])
-            for label, score, prevalence in state["recent"]:
-                restored._recent.append((label, score, prevalence))
+            restored.calibration = OnlineCalibration.restore(state["calibration"])
+            for label, score, share, raw in state["recent"]:
+                restored._recent.append((label, score, share, raw))
         except (KeyError, TypeError, ValueError) as error:
             raise IntegrityError("not a triage snapshot") from error
         return restored

@@ -17,6 +17,7 @@ from streams.durable_producer import DurableProducer, Outgoing
 from streams.fenced import FencedError
 from streams.in_message import InMessage
 from streams.metrics import SiteMetrics
+from streams.model_metrics import ShownModels, show_models
 from streams.partition_book import PartitionBook
 from streams.partition_set import PartitionSet, store_path
 from streams.settings import SiteSettings
@@ -37,7 +38,7 @@ class CasebookPartition:
         self.book = PartitionBook(self.store, protocol)
         self._topic = topic
         self.next_offset = self.stored_offset()
-        self.detections = self.book.models.drift.detections
+        self.shown = ShownModels(self.book.models)
 
     def stored_offset(self) -> int | None:
         """Next input as the store has it now."""
@@ -164,14 +165,7 @@ class CasebookWorker:
         held = [one for _, one in self.held.items()]
         self._metrics.live_cases.set(sum(one.book.live_count for one in held))
         self._metrics.wallet_exhausted.set(sum(one.store.account_counts()[1] for one in held))
-        self._metrics.drifting_products.set(len({name for one in held for name in one.book.models.drift.drifting()}))
-        for one in held:
-            detections = one.book.models.drift.detections
-            self._metrics.drift_detections.inc(max(0, detections - one.detections))
-            one.detections = detections
-        scores = [auc for one in held if (auc := one.book.models.triage.auc) is not None]
-        if scores:
-            self._metrics.triage_auc.set(sum(scores) / len(scores))
+        show_models(self._metrics, [one.shown for one in held])
 
     def _decode(self, message: InMessage, partition: int) -> Case | None:
         try:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import Case, ConfigurationError, DeadLetter, RawRecord, Vocabulary
 from detectors.drift import ReportingRateDrift
+from detectors.online import RateWatch, SourceQuality
 from detectors.table import CountTable
 from detectors.triage import TriageModel
 from privacy.ledger import BudgetLedger
@@ -162,6 +163,16 @@ class EmbeddedSite:
     def drift(self) -> ReportingRateDrift:
         """Drift of reporting rates."""
         return self._book.models.drift
+
+    @property
+    def pair_rates(self) -> RateWatch:
+        """Reporting rates of pairs against their season."""
+        return self._book.models.pairs
+
+    @property
+    def source_quality(self) -> SourceQuality:
+        """Data quality of the sources."""
+        return self._book.models.quality
 
     @property
     def triage(self) -> TriageModel:

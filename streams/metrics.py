@@ -55,8 +55,33 @@ class SiteMetrics:
         self.drifting_products = Gauge(
             "kelsey_drifting_products", "Products whose reporting rate is changing.", registry=registry
         )
+        self.pair_rises = Counter(
+            "kelsey_pair_rate_rises_total",
+            "Rises of a pair's reporting rate above its season found.",
+            registry=registry,
+        )
+        self.rising_pairs = Gauge(
+            "kelsey_pairs_with_changed_rate", "Pairs whose reporting rate has risen.", registry=registry
+        )
+        self.quality_changes = Counter(
+            "kelsey_source_quality_changes_total",
+            "Changes of a source's data quality found.",
+            ["source", "indicator"],
+            registry=registry,
+        )
+        self.source_anomaly = Gauge(
+            "kelsey_source_anomaly_score",
+            "How unusual a source's latest week is: minus log10 of the chance of it.",
+            ["source"],
+            registry=registry,
+        )
         self.triage_auc = Gauge(
             "kelsey_triage_auc_ratio", "Running area under the ROC curve of the triage model.", registry=registry
+        )
+        self.triage_calibration = Gauge(
+            "kelsey_triage_calibration_error_ratio",
+            "How far triage scores lie from the share of serious cases, on average.",
+            registry=registry,
         )
         self.wallet_exhausted = Gauge(
             "kelsey_wallet_exhausted_patients", "Patients whose privacy wallet is spent.", registry=registry

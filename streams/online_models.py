@@ -5,20 +5,26 @@ Models are folds over the case log like the counts are: what a snapshot lacks is
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
 import msgspec
 
-from cases import Case, CaseVersion, Contribution, Seriousness
+from cases import Case, CaseVersion, Contribution, IntegrityError, Seriousness
 from detectors.drift import ReportingRateDrift
+from detectors.online import RateWatch, SourceQuality
 from detectors.triage import TriageModel
 from streams.store import PartitionStore
 
 __all__ = ["OnlineModels"]
 
+_log = logging.getLogger("kelsey.models")
+_NAMES = ("drift", "triage", "pairs", "quality")
+_WATCHED_PAIRS = 20_000  # of a partition; about 700 bytes each
+
 
 class OnlineModels:
-    """Drift of reporting rates and triage of one partition.
+    """Drift of products, rates of pairs, data quality of sources and triage of one partition.
 
     Each case is learned once, when its key is first seen; follow-ups and nullifications change nothing.
     """
@@ -26,11 +32,16 @@ class OnlineModels:
     def __init__(self) -> None:
         self.drift = ReportingRateDrift()
         self.triage = TriageModel()
+        self.pairs = RateWatch(max_keys=_WATCHED_PAIRS)
+        self.quality = SourceQuality()
 
     def learn(self, case: Case, contribution: Contribution) -> None:
-        """Learn one case: its counted drugs' rates at the time it was received, and whether it is serious."""
+        """Learn one case: rates of its counted drugs and pairs when it was received, its data, its seriousness."""
         for drug in contribution.drugs:
             self.drift.learn_one(drug, case.received_at)
+        for pair in contribution.pairs:
+            self.pairs.learn_one(pair, case.received_at)
+        self.quality.learn_one(case)
         self.triage.learn_one(case)
 
     @classmethod
@@ -48,17 +59,26 @@ class OnlineModels:
         cls().learn(case, Contribution(("drug",), ("reaction",)))
 
     def save(self, store: PartitionStore) -> None:
-        """Keep both as of the last case applied."""
-        store.save_model("drift", msgspec.json.encode(self.drift.snapshot()))
-        store.save_model("triage", msgspec.json.encode(self.triage.snapshot()))
+        """Keep all as of the last case applied."""
+        for name in _NAMES:
+            store.save_model(name, msgspec.json.encode(getattr(self, name).snapshot()))
 
     @classmethod
     def load(cls, store: PartitionStore) -> tuple[OnlineModels, int]:
-        """The models kept last, and the place in the case log up to which they have learned (0: nothing)."""
+        """The models kept last, and the place in the case log up to which they have learned.
+
+        Untaught models and place 0 where one was not kept, is of another version or damaged, or where they were kept
+        at different places: all are then learned from the log again.
+        """
         models = cls()
-        drift, triage = store.load_model("drift"), store.load_model("triage")
-        if drift is None or triage is None or drift[0] != triage[0]:
+        kept = {name: found for name in _NAMES if (found := store.load_model(name)) is not None}
+        places = {place for place, _ in kept.values()}
+        if len(kept) < len(_NAMES) or len(places) > 1:
             return models, 0
-        models.drift = ReportingRateDrift.restore(msgspec.json.decode(drift[1]))
-        models.triage = TriageModel.restore(msgspec.json.decode(triage[1]))
-        return models, drift[0]
+        try:
+            for name, (_, body) in kept.items():
+                setattr(models, name, type(getattr(models, name)).restore(msgspec.json.decode(body)))
+        except (IntegrityError, msgspec.DecodeError) as error:
+            _log.warning("kept models cannot be used (%s); they are learned from the case log again", error)
+            return cls(), 0
+        return models, places.pop()

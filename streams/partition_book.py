@@ -33,7 +33,7 @@ class PartitionBook:
     protocol
         The accepted protocol, bound to the store; None counts without wallets.
     is_learning
-        Whether drift and triage are learned.
+        Whether the online models are learned.
 
     Raises
     ------

@@ -42,6 +42,25 @@ def test_it_beats_the_prevalence_and_is_calibrated() -> None:
         assert abs(scores[inside].mean() - truth[inside].mean()) < 0.1
 
 
+def test_a_model_that_claims_too_much_is_corrected_and_one_that_does_not_is_left_alone() -> None:
+    too_bold = learned(6000, window=3000, learning_rate=3.0)
+    before, after, baseline = (
+        too_bold.uncalibrated_reliability,
+        too_bold.reliability,
+        too_bold.baseline_reliability,
+    )
+    assert before is not None
+    assert after is not None
+    assert baseline is not None
+    assert after.calibration_error < 0.8 * before.calibration_error
+    assert after.miscalibration < 0.6 * before.miscalibration
+    assert too_bold.calibration.slope < 0.8
+    assert baseline.resolution < 0.001 < after.resolution
+    good = learned(6000, window=3000)
+    assert good.calibration.slope == pytest.approx(1.0, abs=0.15)
+    assert good.calibration.intercept == pytest.approx(0.0, abs=0.2)
+
+
 def test_nothing_is_learned_from_noise() -> None:
     model = TriageModel(window=3000)
     rng = np.random.default_rng(3)
@@ -70,6 +89,7 @@ def test_no_score_and_no_auc_before_there_is_enough_to_go_by() -> None:
         assert (model.score_one(case) is not None) == known
         if not known:
             assert model.auc is model.brier is model.baseline_brier is None
+            assert model.reliability is model.baseline_reliability is None
         model.learn_one(case)
     assert model.score_one(case) is not None
 
@@ -141,7 +161,7 @@ def test_the_fields_of_river_that_snapshots_hold_are_all_it_has() -> None:
     assert set(vars(model.optimizer)) == {"lr", "n_iterations", "eps", "g2"}
 
 
-@pytest.mark.parametrize("state", [{}, {"version": 2}, {"version": 1}, {"version": 1, "settings": 3}])
+@pytest.mark.parametrize("state", [{}, {"version": 1}, {"version": 2}, {"version": 2, "settings": 3}])
 def test_a_foreign_snapshot_is_refused(state: dict[str, object]) -> None:
     with pytest.raises(IntegrityError):
         TriageModel.restore(state)
