@@ -1,11 +1,10 @@
 """One of the two aggregators of the secure sum: holds shares, agrees with its peer, gives the hub its share of a sum.
 
-schema -> shelf -> aggregator (receipt), sum_sealer
+schema -> shelf -> aggregator, sum_sealer
 """
 
 from hub.aggregator.aggregator import Aggregator
-from hub.aggregator.receipt import Receipt
 from hub.aggregator.shelf import AggregatorShelf, aggregator_store
 from hub.aggregator.sum_sealer import SumSealer
 
-__all__ = ["Aggregator", "AggregatorShelf", "Receipt", "SumSealer", "aggregator_store"]
+__all__ = ["Aggregator", "AggregatorShelf", "SumSealer", "aggregator_store"]

@@ -16,7 +16,6 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cases import IntegrityError, ServiceError
-from hub.aggregator.receipt import Receipt
 from hub.aggregator.shelf import AggregatorShelf, HeldShare
 from hub.sql_store import SqlStore
 from privacy.cohort import Cohort
@@ -28,6 +27,7 @@ from privacy.secure_sum import (
     Role,
     ShareError,
     ShareFault,
+    ShareReceipt,
     open_share,
     peek_share_site,
 )
@@ -100,9 +100,7 @@ class Aggregator:
         self._reached = reached
         self._heeded = -1
 
-    # --- shares ------------------------------------------------------------------------------------------------
-
-    def receive(self, data: bytes | memoryview, *, at: datetime) -> Receipt:
+    def receive(self, data: bytes | memoryview, *, at: datetime) -> ShareReceipt:
         """Keep a site's share; on return it is on disk. The same bytes again get the same receipt.
 
         Raises `ShareError`, and counts it: whatever `open_share` finds, an unknown site, other bytes than before for
@@ -137,15 +135,23 @@ class Aggregator:
                 self._shelf.refuse(connection, site, str(error.reason), at=at)
             raise
         self._reached("held")
-        receipt = Receipt(role=self.role, site=site, era=self.protocol.era, epoch=share.epoch, digest=held.digest)
-        return receipt.sign(self._key)
+        return self._receipt(site, share.epoch, held.digest)
+
+    def receipt(self, site: str, epoch: int) -> ShareReceipt | None:
+        """The receipt of a share that waits for its epoch's agreement; None where there is none, or no more."""
+        with self._store.read() as connection:
+            held = self._shelf.held(connection, epoch).get(site)
+        return None if held is None else self._receipt(site, epoch, held.digest)
+
+    def _receipt(self, site: str, epoch: int, digest: str) -> ShareReceipt:
+        return ShareReceipt(role=self.role, site=site, era=self.protocol.era, epoch=epoch, digest=digest).sign(
+            self._key
+        )
 
     def holdings(self, epoch: int) -> dict[str, str]:
         """The sharing of every site that is held for an epoch; what the leader asks the helper for."""
         with self._store.read() as connection:
             return {site: held.sharing for site, held in self._shelf.held(connection, epoch).items()}
-
-    # --- agreement ---------------------------------------------------------------------------------------------
 
     @property
     def next_epoch(self) -> int | None:
@@ -254,9 +260,8 @@ class Aggregator:
         if accepted.era != self.protocol.era:
             raise ShareError(ShareFault.ERA, "proposed for another era")
         if accepted.is_opened != (len(accepted.members) >= self.cohort.minimum):
-            raise ShareError(
-                ShareFault.COHORT, f"a sum is opened with at least {self.cohort.minimum} sites, and then is"
-            )
+            minimum = self.cohort.minimum
+            raise ShareError(ShareFault.COHORT, f"a sum is opened with at least {minimum} sites, and then is")
 
     def _settle(self, agreed: Acceptance, *, at: datetime) -> Acceptance:
         """Acceptance and sums in one transaction; the single shares are gone after it."""

@@ -3,13 +3,14 @@
     site ── SiteShare ──► leader ─┐ agree on the accepted set, add, encode, each on its own share
          └─ SiteShare ──► helper ─┴── SumShare ──► hub: adds the two, and has W = C X + Z of the sum
 
-additive_share -> site_share (framing, share_error, request_signature) -> accepted_set -> sum_share
+additive_share -> site_share (framing, share_error, request_signature, share_receipt) -> accepted_set -> sum_share
 """
 
 from privacy.secure_sum.accepted_set import Acceptance, AcceptedSet
 from privacy.secure_sum.additive_share import expand_seed, join_shares, split_vector
 from privacy.secure_sum.request_signature import SIGNATURE_HEADER, SITE_HEADER, sign_request, verify_request
 from privacy.secure_sum.share_error import ShareError, ShareFault
+from privacy.secure_sum.share_receipt import ShareReceipt
 from privacy.secure_sum.site_share import Role, SiteShare, open_share, peek_share_site, share_epoch
 from privacy.secure_sum.sum_share import (
     SumShare,
@@ -28,6 +29,7 @@ __all__ = [
     "Role",
     "ShareError",
     "ShareFault",
+    "ShareReceipt",
     "SiteShare",
     "SumShare",
     "encode_sum",

@@ -13,10 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import IntegrityError, ServiceError
-from hub.aggregator import Aggregator, Receipt, aggregator_store
+from hub.aggregator import Aggregator, aggregator_store
 from privacy import EpochVector
 from privacy.release import table_lengths
-from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareFault, share_epoch
+from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareFault, ShareReceipt, share_epoch
 from tests.hub.secure_sum import (
     COHORT,
     PROTOCOL,
@@ -68,16 +68,19 @@ def test_an_epoch_without_any_site_is_agreed_and_passed_over(house: House) -> No
 def test_a_share_sent_again_gets_the_same_receipt_before_and_after_the_agreement(house: House) -> None:
     line = house.seal("north", 0, {0: 1})[Role.LEADER]
     leader = house.parties[Role.LEADER].aggregator
+    assert leader.receipt("north", 0) is None
     first = leader.receive(line, at=after(0))
     assert leader.receive(line, at=after(1)) == first
+    assert leader.receipt("north", 0) == first
     house.send("north", 0, {0: 1})
     house.send("south", 0, {})
     house.agree(0)
     assert leader.receive(line, at=after(1)) == first
+    assert leader.receipt("north", 0) is None  # the set that is agreed on says more
     assert reason(lambda: first.verify(PUBLIC[Role.HELPER])) == ShareFault.SIGNATURE
     changed = msgspec.structs.replace(first, epoch=1)
     assert reason(lambda: changed.verify(PUBLIC[Role.LEADER])) == ShareFault.SIGNATURE
-    assert isinstance(first, Receipt)
+    assert isinstance(first, ShareReceipt)
 
 
 def test_a_site_that_says_two_things_is_refused_or_left_out(house: House) -> None:

@@ -8,14 +8,15 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from privacy.secure_sum import Role, ShareError, ShareFault
+from privacy.secure_sum.share_error import ShareError, ShareFault
+from privacy.secure_sum.site_share import Role
 
-__all__ = ["Receipt"]
+__all__ = ["ShareReceipt"]
 
 _DOMAIN = b"kelsey.share-receipt/1\n"
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ShareReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a site keeps as proof.
 
     Parameters
@@ -38,7 +39,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def _signed_bytes(self) -> bytes:
         return _DOMAIN + msgspec.json.encode(msgspec.structs.replace(self, signature=b""))
 
-    def sign(self, key: Ed25519PrivateKey) -> Receipt:
+    def sign(self, key: Ed25519PrivateKey) -> ShareReceipt:
         """The same with its signature."""
         return msgspec.structs.replace(self, signature=key.sign(self._signed_bytes()))
 
