@@ -130,9 +130,9 @@ def _sdrs() -> list[AnyPanel]:
                 "drug": {"links": [_PAIR_LINK], "custom.width": 200},
                 "reaction": {"custom.width": 220},
                 "first seen": {"unit": "dateTimeAsIso"},
-                **{name: {"decimals": 1} for name in ("reports", "noise sd")},
+                **{name: {"decimals": 1} for name in ("reports", "noise sd", "excess to be seen")},
                 **{name: {"decimals": 2} for name in ("PRR", "PRR low", "PRR high", "ROR", "ROR low", "ROR high")},
-                **{name: {"decimals": 2} for name in ("IC", "IC low", "IC high")},
+                **{name: {"decimals": 2} for name in ("EB05", "IC", "IC low", "IC high")},
             },
         ),
         sql_series(

@@ -31,6 +31,7 @@ REACTIONS_OF_DRUG = "SELECT DISTINCT reaction FROM pair_statistic WHERE drug = $
 SDR_TABLE = """\
 SELECT drug, reaction, state, rule, first_date AS "first seen",
        n AS "reports", n_sd AS "noise sd",
+       detectable_excess AS "excess to be seen", eb05 AS "EB05",
        ic AS "IC", ic_lower AS "IC low", ic_upper AS "IC high",
        prr AS "PRR", prr_lower AS "PRR low", prr_upper AS "PRR high",
        ror AS "ROR", ror_lower AS "ROR low", ror_upper AS "ROR high"
@@ -63,7 +64,8 @@ ORDER BY 1"""  # noqa: S608 (the parts are constants of this file)
 
 
 PAIR_REPORTS = f"""\
-SELECT {_EPOCH_TIME}, n AS "reports", expected, n - 1.96 * n_sd AS "low", n + 1.96 * n_sd AS "high"
+SELECT {_EPOCH_TIME}, n AS "reports", expected, expected + detectable_excess AS "seen from",
+       n - 1.96 * n_sd AS "low", n + 1.96 * n_sd AS "high"
 FROM pair_statistic
 WHERE {_THE_PAIR}
 ORDER BY 1"""  # noqa: S608 (the parts are constants of this file)

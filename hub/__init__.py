@@ -6,6 +6,7 @@ from hub.evaluation import EpochView, Evaluator, evaluate_epoch
 from hub.intake import Receipt, ReceiptStatus, ReleaseIntake
 from hub.lifecycle import TRANSITIONS, SdrState
 from hub.noisy_totals import NoisyTotals
+from hub.pair_state import PairState
 from hub.reasons import RefusalReason
 from hub.roles import Role
 from hub.sdr import PairStatistic, Sdr, SdrTransition
@@ -20,6 +21,7 @@ __all__ = [
     "Evaluator",
     "HubStore",
     "NoisyTotals",
+    "PairState",
     "PairStatistic",
     "Receipt",
     "ReceiptStatus",

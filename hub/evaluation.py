@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, func, insert, select
 
+from detectors.noisy import PublicPrior, load_public_prior
 from hub import schema
 from hub.event_log import EventLog
 from hub.noisy_totals import NoisyTotals
+from hub.pair_state import PairState, quiet_states
 from hub.release_shelf import ReleaseShelf
 from hub.rules import rules_of
 from hub.sdr import PairStatistic, Sdr
@@ -64,6 +67,8 @@ class Evaluator:
         Where vectors are read; by default one without a cache.
     level
         Two-sided coverage of all intervals.
+    prior
+        Of EBGM; by default the one that comes with Kelsey. Every evaluation is recorded with its version.
 
     Raises
     ------
@@ -78,12 +83,14 @@ class Evaluator:
         *,
         shelf: ReleaseShelf | None = None,
         level: float = 0.95,
+        prior: PublicPrior | None = None,
     ) -> None:
         self._store = store
         self._protocol = protocol
         self._shelf = ReleaseShelf() if shelf is None else shelf
         self._rules = rules_of(protocol)
         self._level = level
+        self._prior = load_public_prior() if prior is None else prior
         self._book = SignalBook(store)
         self._log = EventLog()
 
@@ -96,23 +103,24 @@ class Evaluator:
         with self._store.read() as connection:
             releases = self._release_count(connection, epoch)
             totals = running_totals(connection, self._shelf, self._protocol, epoch)
-        scores = noisy_scores(totals, level=self._level)
+        scores = noisy_scores(totals, level=self._level, prior=self._prior.prior)
         flags = {rule.name: rule.flags(scores) for rule in self._rules}
         candidates = [
             Candidate(*self._protocol.pair(int(cell)), name, PairStatistic.of(scores, int(cell)))
             for name, held in flags.items()
             for cell in np.flatnonzero(held)
         ]
-        any_rule = np.logical_or.reduce([*flags.values(), np.zeros(scores["n"].size, dtype=np.bool_)])
+        any_rule = _any_rule(flags, scores["n"].size)
         era = self._protocol.era
         with self._store.write() as connection:
             self._log.lock(connection)
             cells = self._cells_of_interest(connection, any_rule | (scores["z"] >= _INTEREST_Z))
-            self._write_statistics(connection, scores, cells, epoch=epoch)
+            self._write_statistics(connection, scores, flags, cells, epoch=epoch)
             raised = self._book.raise_many(connection, candidates, era=era, epoch=epoch, epoch_end=epoch_end, at=at)
             done = schema.evaluation
             connection.execute(delete(done).where(done.c.era == era, done.c.epoch == epoch))
-            connection.execute(insert(done).values(era=era, epoch=epoch, releases=releases, evaluated_at=at))
+            looked = {"epoch": epoch, "releases": releases, "evaluated_at": at, "prior": self._prior.version}
+            connection.execute(insert(done).values(era=era, **looked))
         return EpochView(epoch=epoch, totals=totals, scores=scores, flags=flags, new_sdrs=tuple(raised))
 
     def due_epoch(self, sites: int, *, at: datetime, grace_seconds: float) -> int | None:
@@ -163,7 +171,13 @@ class Evaluator:
         return sorted(known.union(fresh))
 
     def _write_statistics(
-        self, connection: Connection, scores: Mapping[str, NDArray[np.float64]], cells: list[int], *, epoch: int
+        self,
+        connection: Connection,
+        scores: Mapping[str, NDArray[np.float64]],
+        flags: Mapping[str, NDArray[np.bool_]],
+        cells: list[int],
+        *,
+        epoch: int,
     ) -> None:
         table = schema.pair_statistic
         connection.execute(delete(table).where(table.c.era == self._protocol.era, table.c.epoch == epoch))
@@ -180,10 +194,21 @@ class Evaluator:
             values[~np.isfinite(scores[name][cells])] = None
             columns[name] = values.tolist()
         rows = []
+        is_quiet, any_rule = quiet_states(scores), _any_rule(flags, scores["n"].size)
         for cell, *measures in zip(cells, *columns.values(), strict=True):
             drug, reaction = self._protocol.pair(cell)
-            rows.append({**key, "drug": drug, "reaction": reaction, **dict(zip(columns, measures, strict=True))})
+            states = {
+                rule: PairState.of(is_raised=bool(held[cell]), is_quiet=bool(is_quiet[cell]))
+                for rule, held in flags.items()
+            }
+            state = PairState.of(is_raised=bool(any_rule[cell]), is_quiet=bool(is_quiet[cell]))
+            row = {**key, "drug": drug, "reaction": reaction, **dict(zip(columns, measures, strict=True))}
+            rows.append({**row, "state": str(state), "rule_states": msgspec.json.encode(states).decode()})
         connection.execute(insert(table), rows)
+
+
+def _any_rule(flags: Mapping[str, NDArray[np.bool_]], size: int) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_or.reduce([*flags.values(), np.zeros(size, dtype=np.bool_)]))
 
 
 def evaluate_epoch(store: HubStore, protocol: SurveillanceProtocol, epoch: int, *, at: datetime) -> list[Sdr]:

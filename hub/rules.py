@@ -2,7 +2,7 @@
 
 A published rule applied to noisy counts as if they were counts raises more than 100,000 false SDRs in 500,000 null
 pairs. Here every published threshold must be passed by the *lower bound* of its measure, and the score test must
-hold as well.
+hold as well; but for thresholds on EB05, which is a lower bound that allows for the number of pairs by itself.
 """
 
 from __future__ import annotations
@@ -24,27 +24,23 @@ _PREFIX = "noise-aware-"
 # What a published rule's column becomes. A chi-square of one degree of freedom is the square of a normal score.
 _NOISY_OF = {
     "n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower", "chi2": "z_tail",
-    "prr_lower": "prr_lower", "ror_lower": "ror_lower", "ic_lower": "ic_lower",
+    "prr_lower": "prr_lower", "ror_lower": "ror_lower", "ic_lower": "ic_lower", "ebgm": "ebgm", "eb05": "eb05",
 }  # fmt: skip
 _NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower"}
 
 
 def load_noise_aware_rules() -> dict[str, Rule]:
-    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset.
-
-    But for presets on EBGM: no prior is fitted to noisy counts.
-    """
+    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset."""
     text = files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8")
     rules = parse_rules(text, columns=_NOISY_COLUMNS)
     floor = rules[SCORE_RULE].conditions
     for preset in load_presets().values():
-        if not all(condition.column in _NOISY_OF for condition in preset.conditions):
-            continue
+        before = () if any(condition.column == "eb05" for condition in preset.conditions) else floor
         rules[_PREFIX + preset.name] = msgspec.structs.replace(
             preset,
             name=_PREFIX + preset.name,
             title=f"{preset.title}, on noise-aware lower bounds",
-            conditions=(*floor, *(_on_lower_bound(condition) for condition in preset.conditions)),
+            conditions=(*before, *(_on_lower_bound(condition) for condition in preset.conditions)),
         )
     return rules
 

@@ -50,7 +50,7 @@ __all__ = [
     "sum_share",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -79,7 +79,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 # Every measure of a pair that is written; `MEASURES` is also the order in which they are shown.
 MEASURES = (
     "n", "n_sd", "expected", "prr", "prr_lower", "prr_upper", "ror", "ror_lower", "ror_upper",
-    "ic", "ic_lower", "ic_upper", "z",
+    "ic", "ic_lower", "ic_upper", "ebgm", "eb05", "eb95", "z", "detectable_excess",
 )  # fmt: skip
 
 
@@ -144,6 +144,7 @@ evaluation = Table(
     Column("epoch", Integer, primary_key=True),
     Column("releases", Integer, nullable=False),  # how many it could use: a late one makes it due again
     Column("evaluated_at", UtcDateTime, nullable=False),
+    Column("prior", String(64), nullable=False),  # version of the prior of EBGM
 )
 
 pair_of_interest = Table(
@@ -162,6 +163,8 @@ pair_statistic = Table(
     Column("drug", Text, primary_key=True),
     Column("reaction", Text, primary_key=True),
     *_measures(),
+    Column("state", String(32), nullable=False),  # signal where any rule holds
+    Column("rule_states", Text, nullable=False),  # JSON: state by rule
     Index("pair_statistic_series", "drug", "reaction", "epoch_end"),
 )
 

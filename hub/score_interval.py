@@ -1,7 +1,6 @@
-"""Score intervals for a count seen through additive noise of known variance.
+"""Score interval for the cell of a two-by-two table with given margins, seen through additive noise of known variance.
 
-Two of them: on the relative reporting rate, whose end points are roots of a quadratic, and on the cell count of a
-two-by-two table with given margins, from which the odds ratio and the proportional ratio follow.
+The odds ratio, the proportional ratio and observed over expected follow from it.
 """
 
 from __future__ import annotations
@@ -9,49 +8,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cell_count_interval", "relative_rate_interval"]
+__all__ = ["cell_count_interval"]
 
 _Array = NDArray[np.float64]
 
 _HALVINGS = 44  # of a bracket: 2^-44, below the rounding of what is printed from it
 _CHUNK = 8192  # cells worked on at once: their arrays stay in the processor's cache
-
-
-def relative_rate_interval(
-    count: _Array, expected: _Array, *, count_variance: float, expected_variance: _Array, quantile: float
-) -> tuple[_Array, _Array]:
-    r"""Rates :math:`r \ge 0` that a noisy count is compatible with: :math:`|y - rE| \le z\sqrt{rE + s^2 + r^2 v_E}`.
-
-    Parameters
-    ----------
-    count, expected
-        Noisy count and its (noisy) expectation; `expected` above 0.
-    count_variance, expected_variance
-        Noise variances of the two, in squared counts.
-    quantile
-        Normal quantile of the two-sided level (1.96 for 95 %).
-
-    Returns
-    -------
-    lower, upper
-        The roots of :math:`(E^2 - z^2 v_E) r^2 - (2yE + z^2 E) r + (y^2 - z^2 s^2) = 0`; lower is 0 where no
-        positive rate is too small, upper is infinite where none is too large, both are NaN where no rate fits.
-    """
-    z2 = quantile * quantile
-    leading = expected * expected - z2 * expected_variance
-    half = (count + 0.5 * z2) * expected
-    constant = count * count - z2 * count_variance
-    with np.errstate(invalid="ignore", divide="ignore"):
-        root = np.sqrt(half * half - leading * constant)
-        # Each root in the form that does not cancel.
-        large = np.where(half >= 0, half + root, half - root)
-        first, second = large / leading, constant / large
-        low, high = np.minimum(first, second), np.maximum(first, second)
-    bounded = leading > 0
-    lower = np.where(bounded & (constant > 0), low, 0.0)
-    upper = np.where(bounded, high, np.inf)
-    fits = ~bounded | (high >= 0)
-    return np.where(fits, np.maximum(lower, 0.0), np.nan), np.where(fits, upper, np.nan)
 
 
 def _spread(
@@ -119,8 +81,8 @@ def cell_count_interval(
     r"""True counts :math:`a` that a noisy count is compatible with, the margins given (Cornfield).
 
     The acceptance region is :math:`|y - a| \le z \sqrt{V(a)}`, with the conditional variance of the cell, the noise
-    of the cell and that of the margins in `V`. As odds ratio and proportional ratio both grow with `a`, their
-    intervals are the images of this one.
+    of the cell and that of the margins in `V`. As odds ratio, proportional ratio and observed over expected all grow
+    with `a`, their intervals are the images of this one.
 
     Parameters
     ----------

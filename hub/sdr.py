@@ -19,7 +19,8 @@ __all__ = ["PairStatistic", "Sdr", "SdrTransition", "sdr_id"]
 class PairStatistic(msgspec.Struct, frozen=True, kw_only=True):
     """The measures of one pair; None where there is too little information or no upper bound.
 
-    `n` is the noisy count of bounded contributions (it may be negative), `n_sd` the standard deviation of its noise.
+    `n` is the noisy count of bounded contributions (it may be negative), `n_sd` the standard deviation of its noise;
+    `detectable_excess` is how many reports above `expected` it would have taken to be seen.
     """
 
     n: float | None = None
@@ -34,7 +35,11 @@ class PairStatistic(msgspec.Struct, frozen=True, kw_only=True):
     ic: float | None = None
     ic_lower: float | None = None
     ic_upper: float | None = None
+    ebgm: float | None = None
+    eb05: float | None = None
+    eb95: float | None = None
     z: float | None = None
+    detectable_excess: float | None = None
 
     @classmethod
     def of(cls, scores: Mapping[str, NDArray[np.float64]], cell: int) -> PairStatistic:

@@ -7,17 +7,23 @@ variance still gives 90,000. The score test inverted, as here, keeps its level a
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cases import ParameterError
+from detectors import GammaMixture
+from detectors.noisy import NoisyShrinkage, load_public_prior
 from hub.noisy_totals import NoisyTotals
-from hub.score_interval import cell_count_interval, relative_rate_interval
+from hub.pair_state import detectable_excess
+from hub.score_interval import cell_count_interval
 from hub.tail_score import tail_score
 
 __all__ = ["ScoreState", "noisy_scores"]
+
+_IC_PRIOR = GammaMixture(alpha1=0.5, beta1=0.5, alpha2=0.5, beta2=0.5, p=0.5)  # one gamma distribution, in fact
 
 
 class ScoreState(IntEnum):
@@ -28,7 +34,9 @@ class ScoreState(IntEnum):
     UNDETERMINED = 2  # a margin cannot be told from zero, or nothing fits: no figures at all
 
 
-def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArray[np.float64]]:
+def noisy_scores(
+    totals: NoisyTotals, *, level: float = 0.95, prior: GammaMixture | None = None
+) -> dict[str, NDArray[np.float64]]:
     r"""All measures of all pairs at once; cell = drug index * number of reactions + reaction index.
 
     Parameters
@@ -37,20 +45,22 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
         Noisy counts with their noise.
     level
         Two-sided coverage of the intervals, in (0, 1).
+    prior
+        Of EBGM; by default the public one that comes with Kelsey.
 
     Returns
     -------
     dict
         Arrays over all cells: ``n`` (may be negative: it is noisy), ``n_sd``, ``n_lower`` (`n` less `z` standard
         deviations of noise), ``expected``, and ``prr``, ``ror``, ``rrr``, ``ic``, each with ``_lower`` and
-        ``_upper``, ``z`` (score test of no association), ``z_tail`` (`tail_score`) and ``state`` (`ScoreState`).
+        ``_upper``, ``ebgm`` with ``eb05`` and ``eb95`` (whatever the level), ``z`` (score test of no association),
+        ``z_tail`` (`tail_score`), ``detectable_excess`` (`hub.pair_state`) and ``state`` (`ScoreState`).
         NaN is "not enough information", never 0; an upper bound is infinite where nothing is too large.
 
     Notes
     -----
-    - RRR (observed over expected): roots of the score equation. IC bounds are
-      :math:`\log_2((rE + 1/2)/(E + 1/2))` at those roots.
-    - ROR and PRR: Cornfield's interval with the noise of cell and margins in the variance.
+    - ROR, PRR, RRR (observed over expected): Cornfield's interval with the noise of cell and margins in the variance.
+    - IC, EBGM: posterior by the likelihood of count plus noise, margins included (`detectors.noisy`).
     - :math:`z = (y - E)/\sqrt{E + s^2 + v_E}`.
     - Contributions carry weights of at most 1, so that the sampling variance used here (weight 1) is never too small.
     - Noise shared between a cell and the margins derived from it is ignored; it is positive, which only widens.
@@ -71,28 +81,26 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
     chosen = np.flatnonzero(known)
     y, d, r = n[chosen], n_drug[chosen], n_reaction[chosen]
     expected = d * r / totals.total
-    expected_variance = expected * expected * (v1 / (d * d) + v2 / (r * r))
+    ratio_variance = v1 / (d * d) + v2 / (r * r)
+    variance = s2 + expected * expected * ratio_variance
 
     measures: dict[str, NDArray[np.float64]] = {"expected": expected}
-    measures["z"] = (y - expected) / np.sqrt(expected + s2 + expected_variance)
-    measures["z_tail"] = tail_score(y, expected, s2 + expected_variance)
-    low, high = relative_rate_interval(
-        y, expected, count_variance=s2, expected_variance=expected_variance, quantile=quantile
-    )
-    half = expected + 0.5
-    measures |= {"rrr": y / expected, "rrr_lower": low, "rrr_upper": high}
-    for end, observed in (("", np.maximum(y, 0.0)), ("_lower", low * expected), ("_upper", high * expected)):
-        measures["ic" + end] = np.log2((observed + 0.5) / half)
+    measures["z"] = (y - expected) / np.sqrt(expected + variance)
+    measures["z_tail"] = tail_score(y, expected, variance)
+    measures["detectable_excess"] = detectable_excess(expected, variance)
     low, high = cell_count_interval(
         y, d, r, totals.total, variances=(s2, v1, v2, totals.total_sd**2), quantile=quantile
     )
     for end, cell in (("", y), ("_lower", low), ("_upper", high)):
+        measures["rrr" + end] = cell / expected
         measures["ror" + end], measures["prr" + end] = _ratios(cell, d, r, totals.total)
+    noise = {"sd": totals.pair_sd, "expected_ratio_sd": np.minimum(np.sqrt(ratio_variance), 1.0)}
+    measures |= _posteriors(y, expected, noise, level=level, prior=prior or load_public_prior().prior)
 
     state = np.full(chosen.size, ScoreState.INFORMATIVE, dtype=np.float64)
     dominated = y <= quantile * totals.pair_sd
     state[dominated] = ScoreState.NOISE_DOMINATED
-    for name in ("rrr", "ror", "prr", "ic"):
+    for name in ("rrr", "ror", "prr", "ic", "ebgm"):
         measures[name][dominated] = np.nan
     for name, values in measures.items():
         scores[name][chosen] = values
@@ -100,8 +108,18 @@ def noisy_scores(totals: NoisyTotals, *, level: float = 0.95) -> dict[str, NDArr
     return scores
 
 
+def _posteriors(
+    y: NDArray[np.float64], expected: NDArray[np.float64], noise: dict[str, Any], *, level: float, prior: GammaMixture
+) -> dict[str, NDArray[np.float64]]:
+    tail = 0.5 - 0.5 * level
+    half = NoisyShrinkage(prior=_IC_PRIOR, probabilities=(tail, 1 - tail)).score_many(y, expected, **noise)
+    shrunken = NoisyShrinkage(prior=prior, probabilities=(0.05, 0.95)).score_many(y, expected, **noise)
+    measures = {name: np.log2(half[:, column]) for name, column in (("ic", 0), ("ic_lower", 2), ("ic_upper", 3))}
+    return measures | {name: shrunken[:, column] for name, column in (("ebgm", 1), ("eb05", 2), ("eb95", 3))}
+
+
 def _empty(n: NDArray[np.float64], sd: float, quantile: float) -> dict[str, NDArray[np.float64]]:
-    names = ["expected", "z", "z_tail"]
+    names = ["expected", "z", "z_tail", "detectable_excess", "ebgm", "eb05", "eb95"]
     names += [measure + end for measure in ("prr", "ror", "rrr", "ic") for end in ("", "_lower", "_upper")]
     scores = {name: np.full(n.size, np.nan) for name in names}
     scores |= {"n": n, "n_sd": np.full(n.size, sd), "n_lower": n - quantile * sd}

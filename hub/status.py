@@ -53,9 +53,13 @@ def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list
             }
         refusals = connection.execute(select(refusal.c.reason, func.count()).group_by(refusal.c.reason))
         refused = {reason: count for reason, count in refusals}  # noqa: C416  rows are no pairs to mypy
-        evaluated = connection.execute(
-            select(func.max(evaluation.c.epoch)).where(evaluation.c.era == protocol.era)
-        ).scalar_one()
+        last = connection.execute(
+            select(evaluation.c.epoch, evaluation.c.prior)
+            .where(evaluation.c.era == protocol.era)
+            .order_by(evaluation.c.epoch.desc())
+            .limit(1)
+        ).one_or_none()
+    evaluated, prior = (None, None) if last is None else (last.epoch, last.prior)
     book = SubscriptionBook(store)
     return {
         "protocol": {
@@ -68,6 +72,7 @@ def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list
         "sites": by_site,
         "refusals": refused,
         "last_evaluated_epoch": evaluated,
+        "prior": prior,
         "sdrs": {str(state): count for state, count in SignalBook(store).count_by_state().items()},
         "subscriptions": {
             "active": sum(str(item.status) == "active" for item in book.find()),

@@ -97,6 +97,8 @@ def _hub_table(federation: Federation) -> Table:
             first.first_date.isoformat(),
             f"{float(scores['n'][row]):.1f} ± {float(scores['n_sd'][row]):.1f}",
             _figure(float(scores["expected"][row]), 1),
+            _figure(float(scores["detectable_excess"][row]), 0),
+            _figure(float(scores["eb05"][row]), 2),
             _show(_interval(scores, "prr", row)),
             _show(_interval(scores, "ror", row)),
             _show(_interval(scores, "ic", row)),
@@ -111,11 +113,22 @@ def _hub_table(federation: Federation) -> Table:
     )
     return Table(
         "Signals of disproportionate reporting at the hub",
-        ["drug", "reaction", "first raised", "count ± noise sd", "expected", "PRR (95 %)", "ROR (95 %)", "IC (95 %)"],
+        [
+            "drug",
+            "reaction",
+            "first raised",
+            "count ± noise sd",
+            "expected",
+            "excess to be seen",
+            "EB05",
+            "PRR (95 %)",
+            "ROR (95 %)",
+            "IC (95 %)",
+        ],
         rows,
         "What the hub raises from noisy releases alone. Intervals include the privacy noise; ∞ is a limit "
-        "that the noise leaves open." + more,
-        frozenset({"count ± noise sd", "expected"}),
+        "that the noise leaves open. Excess to be seen: how many reports above the expected number it takes." + more,
+        frozenset({"count ± noise sd", "expected", "excess to be seen", "EB05"}),
     )
 
 

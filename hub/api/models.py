@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.intake import ReceiptStatus
 from hub.lifecycle import SdrState
+from hub.pair_state import PairState
 from hub.roles import Role
 from hub.subscriptions import DeliveryStatus, SubscriptionStatus
 from privacy.secure_sum import Role as AggregatorRole
@@ -108,7 +109,13 @@ class StatisticModel(_Model):
     ic: float | None
     ic_lower: float | None
     ic_upper: float | None
+    ebgm: Annotated[float | None, Field(description="Shrunken ratio of observed over expected")]
+    eb05: Annotated[float | None, Field(description="5 % quantile of the shrunken ratio")]
+    eb95: Annotated[float | None, Field(description="95 % quantile of the shrunken ratio")]
     z: float | None
+    detectable_excess: Annotated[
+        float | None, Field(description="Reports above expected that it takes to be seen through this noise")
+    ]
 
 
 class TransitionModel(_Model):
@@ -164,6 +171,8 @@ class PairPoint(StatisticModel):
     era: str
     epoch: _Epoch
     epoch_end: date
+    state: Annotated[PairState, Field(description="signal where any rule of the protocol holds")]
+    rule_states: Annotated[dict[str, PairState], Field(description="State by rule")]
 
 
 class PairSeries(_Model):

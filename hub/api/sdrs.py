@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import select
@@ -100,5 +101,6 @@ def get_pair(
     table = schema.pair_statistic
     query = select(table).where(table.c.drug == drug, table.c.reaction == reaction).order_by(table.c.epoch_end)
     with context.store.read() as connection:
-        points = [PairPoint.model_validate(dict(row._mapping)) for row in connection.execute(query)]
+        rows = [dict(row._mapping) for row in connection.execute(query)]
+    points = [PairPoint.model_validate({**row, "rule_states": msgspec.json.decode(row["rule_states"])}) for row in rows]
     return PairSeries(drug=drug, reaction=reaction, points=points)

@@ -44,7 +44,7 @@ def _fill(connection: Connection) -> None:
                 protocol_hash="0" * 64, digest="0" * 64, received_at=received,
             )  # fmt: skip
         key = {"era": "2026", "epoch": epoch, "epoch_end": end, "drug": _DRUG, "reaction": _REACTION}
-        add(schema.pair_statistic, **key, **_measures(epoch))
+        add(schema.pair_statistic, **key, **_measures(epoch), state="signal", rule_states="{}")
     add(schema.refusal, site="north", reason="bad-signature", received_at=_START + timedelta(days=9))
     add(
         schema.sdr, id="s1", drug=_DRUG, reaction=_REACTION, rule="umc", state="validated", era="2026", first_epoch=2,

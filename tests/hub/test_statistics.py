@@ -13,13 +13,17 @@ from scipy.optimize import brentq
 from scipy.stats import nchypergeom_fisher
 
 from cases import ParameterError
+from detectors import GammaMixture
+from detectors.noisy import NoisyShrinkage, load_public_prior
 from hub.noisy_totals import NoisyTotals
-from hub.score_interval import cell_count_interval, relative_rate_interval
+from hub.pair_state import DETECTION_Z, PairState, quiet_states
+from hub.score_interval import cell_count_interval
 from hub.statistics import ScoreState, noisy_scores
 
 Z = 1.959963984540054
 REPLICATES, REPEATS = 2000, 10
 TOTAL = 200_000
+HALF = GammaMixture(alpha1=0.5, beta1=0.5, alpha2=0.5, beta2=0.5, p=0.5)
 
 
 def margins(expected: float) -> tuple[int, int]:
@@ -77,33 +81,6 @@ def test_95_percent_intervals_cover(expected: float, sd: float, odds: float) -> 
     for measure, value in truth.items():
         covered = [np.mean((s[f"{measure}_lower"] <= value) & (value <= s[f"{measure}_upper"])) for s in repeats]
         assert 0.93 <= np.mean(covered) <= 0.97, measure
-    level = np.log2((cell + 0.5) / (expected + 0.5))
-    covered = [np.mean((s["ic_lower"] <= level) & (level <= s["ic_upper"])) for s in repeats]
-    assert 0.92 <= np.mean(covered) <= 0.98
-
-
-@given(
-    count=st.floats(-200, 500),
-    expected=st.floats(0.01, 300),
-    sd=st.floats(0.1, 60),
-    relative=st.floats(0, 0.4),
-)
-def test_rate_bounds_solve_the_score_equation(count: float, expected: float, sd: float, relative: float) -> None:
-    noise = np.array([(relative * expected) ** 2])
-    lower, upper = relative_rate_interval(
-        np.array([count]), np.array([expected]), count_variance=sd * sd, expected_variance=noise, quantile=Z
-    )
-
-    def excess(rate: float) -> float:
-        return float(abs(count - rate * expected) - Z * np.sqrt(rate * expected + sd * sd + rate**2 * noise[0]))
-
-    scale = 1 + abs(count) + sd + expected
-    if np.isnan(lower[0]):
-        assert count < -Z * sd * 0.999
-        return
-    assert lower[0] <= max(count, 0) / expected * (1 + 1e-9) <= upper[0] * (1 + 1e-9)
-    for bound in (lower[0], upper[0]):
-        assert bound == 0 or abs(excess(bound)) < 1e-6 * scale
 
 
 @given(
@@ -144,6 +121,57 @@ def test_without_noise_they_are_the_classical_score_statistics() -> None:
     assert scores["ror_upper"][0] == pytest.approx(cell * (850 + cell) / ((100 - cell) * (50 - cell)), rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("prior", "limits", "names"),
+    [
+        (load_public_prior().prior, (0.05, 0.95), ("ebgm", "eb05", "eb95")),
+        (HALF, (0.025, 0.975), ("ic", "ic_lower", "ic_upper")),
+    ],
+)
+def test_shrunken_figures_are_those_of_the_noisy_likelihood(
+    prior: GammaMixture, limits: tuple[float, float], names: tuple[str, ...]
+) -> None:
+    totals = noisy(np.array([[60.0, 35.0, 20.0]]))
+    scores = noisy_scores(totals)
+    figures = NoisyShrinkage(prior=prior, probabilities=limits).score_many(
+        totals.pair.ravel(), [2.0] * 3, sd=8.0, expected_ratio_sd=float(np.hypot(30 / 400, 30 / 500))
+    )
+    wanted = np.log2(figures[:, [0, 2, 3]]) if names[0] == "ic" else figures[:, 1:]
+    for name, values in zip(names, wanted.T, strict=True):
+        np.testing.assert_allclose(scores[name], values)
+
+
+def test_the_prior_is_that_of_the_shrinker_alone() -> None:
+    totals = noisy(np.array([[60.0, 35.0, 20.0]]))
+    other = noisy_scores(totals, prior=GammaMixture(alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, p=1 / 3))
+    scores = noisy_scores(totals)
+    assert np.all(other["eb05"] != scores["eb05"])
+    np.testing.assert_array_equal(other["ic"], scores["ic"])
+
+
+def test_the_detectable_excess_is_where_the_score_reaches_its_threshold() -> None:
+    totals = noisy(np.array([[60.0]]))
+    excess = float(noisy_scores(totals)["detectable_excess"][0])
+    noise = 8.0**2 + 2.0**2 * ((30 / 400) ** 2 + (30 / 500) ** 2)
+    assert excess / np.sqrt(2.0 + excess + noise) == pytest.approx(DETECTION_Z)
+
+
+def test_no_signal_is_a_finding_and_silence_is_not() -> None:
+    scores = {"rrr_upper": np.array([1.9, 2.0, np.inf, np.nan])}
+    quiet = quiet_states(scores)
+    assert [PairState.of(is_raised=False, is_quiet=bool(each)) for each in quiet] == [
+        PairState.NO_SIGNAL, *[PairState.TOO_LITTLE_INFORMATION] * 3,
+    ]  # fmt: skip
+    assert PairState.of(is_raised=True, is_quiet=True) is PairState.SIGNAL
+    # a thousand expected and found, noise of 8: a doubling would have been seen; two expected: it would not
+    much = NoisyTotals(
+        pair=np.array([[1000.0]]), drug=np.array([10_000.0]), reaction=np.array([10_000.0]), total=100_000.0,
+        pair_sd=8.0, drug_sd=30.0, reaction_sd=30.0, total_sd=100.0,
+    )  # fmt: skip
+    assert quiet_states(noisy_scores(much))[0]
+    assert not quiet_states(noisy_scores(noisy(np.array([[2.0]]))))[0]
+
+
 def exact(pair: NDArray[np.float64]) -> NoisyTotals:
     """Totals without any noise."""
     return NoisyTotals(
@@ -167,7 +195,9 @@ def test_noise_dominated_counts_have_an_upper_bound_and_no_point() -> None:
         assert np.isnan(scores[measure][0])
         assert scores[f"{measure}_upper"][0] > 0
     assert scores["ror_lower"][0] == 0
-    assert scores["ic_lower"][0] == pytest.approx(np.log2(0.5 / 2.5))
+    assert scores["ic_lower"][0] < scores["ic_upper"][0]
+    assert scores["eb05"][0] < 1 < scores["eb95"][0]
+    assert np.isnan(scores["ebgm"][0])
 
 
 def test_impossibly_low_counts_have_no_interval() -> None:
@@ -218,11 +248,11 @@ def test_totals_that_do_not_fit_are_refused() -> None:
         noisy(np.array([[1.0]]), sd=float("nan"))
 
 
-def test_sixty_thousand_cells_take_less_than_0_3_seconds() -> None:
+def test_sixty_thousand_cells_take_less_than_0_6_seconds() -> None:
     rng = np.random.default_rng(3)
     totals = noisy(rng.poisson(3, (250, 240)) + rng.normal(0, 8, (250, 240)))
     best = min(_seconds(totals) for _ in range(5))
-    assert best < 0.3
+    assert best < 0.6
 
 
 def _seconds(totals: NoisyTotals) -> float:
