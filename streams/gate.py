@@ -22,13 +22,13 @@ from privacy.accounting import epsilon_from_mu
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, ReleaseState
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import Release, open_release, seal_release
 from privacy.release_spec import MICRO, ReleaseSpec
-from privacy.trust_mode import find_trust_mode
+from privacy.secure_sum import Role, sharing_of, unpack_sharing
 from streams.budget import Budget
+from streams.envelope import envelope_of
 from streams.epoch import EpochPart
 from streams.gate_store import GateStore, PartVerdict
-from streams.release_sink import ReleaseSink
+from streams.release_sink import AcceptanceSource, ReleaseSink
 
 __all__ = ["Gate", "budget_of"]
 
@@ -73,11 +73,10 @@ class Gate:
     ) -> None:
         self.protocol = protocol
         self.spec = ReleaseSpec.of(protocol)
-        self._site_id = site_id
-        self._key = signing_key
         self._store = store
         self._ledger = ledger
-        self._trust_mode = find_trust_mode(protocol.trust_mode)
+        self._site_id = site_id
+        self._envelope = envelope_of(site_id, protocol, signing_key)
         self._random_bytes = random_bytes
         self._reached = reached
         self._history = store.closed_epochs(protocol.era)
@@ -123,21 +122,12 @@ class Gate:
             _log.error("the gate stops, the privacy budget is gone: %s", error)
             return None
         self._reached("reserved")
-        tables = self._trust_mode.protect(self.spec, epoch, self._history, random_bytes=self._random_bytes)
+        payload = self._envelope.seal(epoch, self._history, random_bytes=self._random_bytes)
         self._reached("drawn")
-        release = Release(
-            site=self._site_id,
-            protocol_hash=self.protocol.hash,
-            era=era,
-            epoch=epoch,
-            sequence=epoch,
-            tables=tables,
-        )
-        line = seal_release(release, self._key)
-        self._ledger.seal(era, epoch, line)
+        self._ledger.seal(era, epoch, payload)
         self._sealed += 1
         self._reached("sealed")
-        return line
+        return payload
 
     def _cost(self, epoch: int) -> int:
         """What an epoch is charged: the whole era with its first release under this spec, later ones nothing."""
@@ -156,9 +146,7 @@ class Gate:
         for sealed in self._ledger.pending():
             if sealed.era != self.protocol.era:
                 continue
-            release = open_release(sealed.payload, public_key=self._key.public_key(), protocol=self.protocol)
-            if release.site != self._site_id or release.epoch != sealed.epoch:
-                raise IntegrityError(f"the sealed line of epoch {sealed.epoch} is not this site's release of it")
+            self._envelope.check(sealed.payload, sealed.epoch)
             self._reached("opened")
             sink.send(sealed.payload)
             self._reached("delivered")
@@ -166,6 +154,39 @@ class Gate:
             self._reached("sent")
             delivered += 1
         return delivered
+
+    def settle(self, counted: AcceptanceSource) -> int:
+        """Learn which sealed epochs the aggregators counted this site in; returns how many were settled.
+
+        Under trust mode ``secure-sum`` alone. What an epoch that went on without the site holds is taken into the next
+        that closes: its absence is proven by the set that both aggregators signed, so nothing is counted twice. Raises
+        what `counted` raises; what was settled before stays so.
+        """
+        settled = 0
+        known = self._store.settled_epochs(self.protocol.era)
+        for epoch in range(self._sealed):
+            if epoch in known:
+                continue
+            accepted = counted.accepted_set(epoch)
+            if accepted is None:
+                break  # they are agreed on in order
+            counted_as = dict(accepted.members).get(self._site_id)
+            is_in = counted_as is not None
+            if is_in and counted_as != self._sharing(epoch):
+                raise IntegrityError(
+                    f"epoch {epoch} was counted with shares that this ledger does not know",
+                    hint="another gate has this site's key, or the ledger was restored from an older backup",
+                )
+            self._store.settle(self.protocol.era, epoch, is_in=is_in)
+            if not is_in:
+                _log.warning("epoch %d went on without this site; what it holds goes with the next", epoch)
+            self.acknowledge(epoch)
+            settled += 1
+        return settled
+
+    def _sharing(self, epoch: int) -> str:
+        """Under which name the aggregators know the sealed shares of an epoch."""
+        return sharing_of(unpack_sharing(self._ledger.payload(self.protocol.era, epoch) or b"")[Role.LEADER])
 
     def acknowledge(self, epoch: int) -> None:
         """The hub has the line of `epoch`."""

@@ -17,7 +17,7 @@ from streams.sqlite_file import open_sqlite, transaction
 
 __all__ = ["GateStore", "PartVerdict"]
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE offset (topic_partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE home (era TEXT NOT NULL, partition INTEGER NOT NULL, store_id TEXT NOT NULL,
@@ -26,6 +26,8 @@ CREATE TABLE home (era TEXT NOT NULL, partition INTEGER NOT NULL, store_id TEXT 
 CREATE TABLE part (era TEXT NOT NULL, partition INTEGER NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL,
                    label INTEGER NOT NULL, epoch INTEGER, body BLOB NOT NULL,
                    PRIMARY KEY (era, partition, sequence)) WITHOUT ROWID;
+CREATE TABLE settled (era TEXT NOT NULL, epoch INTEGER NOT NULL, is_in INTEGER NOT NULL, carried_to INTEGER,
+                      PRIMARY KEY (era, epoch)) WITHOUT ROWID;
 CREATE TABLE closed (era TEXT NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
                      PRIMARY KEY (era, epoch)) WITHOUT ROWID
 """
@@ -84,7 +86,8 @@ class GateStore:
     def close_epoch(self, era: str, epoch: int) -> EpochVector:
         """The sums of an epoch: fixed at the first call, the same at every later one.
 
-        Takes in every kept part that no epoch has and that was sealed in this epoch or before.
+        Takes in every kept part that no epoch has and that was sealed in this epoch or before, and what earlier epochs
+        hold that are known to be counted nowhere (`settle`).
         """
         with transaction(self._db):
             if (known := self._closed(era, epoch)) is not None:
@@ -97,13 +100,35 @@ class GateStore:
             rows = self._db.execute(
                 "SELECT body FROM part WHERE era = ? AND epoch IS NULL AND label <= ?", (era, epoch)
             )
-            closed = EpochVector.merge(decode_part(body).vector for (body,) in rows)
+            left = self._db.execute(
+                "SELECT closed.body FROM closed JOIN settled USING (era, epoch) "
+                "WHERE era = ? AND epoch < ? AND NOT is_in AND carried_to IS NULL",
+                (era, epoch),
+            )
+            parts = [decode_part(body).vector for (body,) in rows] + [EpochVector.decode(body) for (body,) in left]
+            closed = EpochVector.merge(parts)
             self._db.execute("INSERT INTO closed VALUES (?, ?, ?)", (era, epoch, closed.encode()))
             self._db.execute(
                 "UPDATE part SET epoch = ?, body = x'' WHERE era = ? AND epoch IS NULL AND label <= ?",
                 (epoch, era, epoch),
             )
+            self._db.execute(
+                "UPDATE settled SET carried_to = ? WHERE era = ? AND epoch < ? AND NOT is_in AND carried_to IS NULL",
+                (epoch, era, epoch),
+            )
             return closed
+
+    def settle(self, era: str, epoch: int, *, is_in: bool) -> None:
+        """Write down whether an epoch that was sealed is counted in its sum; the first word stands."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT OR IGNORE INTO settled (era, epoch, is_in) VALUES (?, ?, ?)", (era, epoch, int(is_in))
+            )
+
+    def settled_epochs(self, era: str) -> dict[int, bool]:
+        """Whether each epoch is counted in its sum, for those of which it is known."""
+        rows = self._db.execute("SELECT epoch, is_in FROM settled WHERE era = ? ORDER BY epoch", (era,))
+        return {epoch: bool(is_in) for epoch, is_in in rows}
 
     def closed_epochs(self, era: str) -> dict[int, EpochVector]:
         """Sums of all closed epochs of an era by epoch, in order."""

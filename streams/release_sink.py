@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from cases import KelseyError
+from privacy.secure_sum import AcceptedSet
 
-__all__ = ["ReleaseRejected", "ReleaseSink"]
+__all__ = ["AcceptanceSource", "ReleaseRejected", "ReleaseSink"]
 
 
 class ReleaseRejected(KelseyError):
@@ -37,4 +38,15 @@ class ReleaseSink(Protocol):
 
     def send(self, line: bytes, /) -> None:
         """Deliver one line."""
+        ...
+
+
+class AcceptanceSource(Protocol):
+    """Knows which sites the aggregators of a secure sum have agreed on.
+
+    What it gives was signed by both. Raises `cases.ServiceError` where it cannot know now.
+    """
+
+    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
+        """The sites that are in an epoch; None while it is not agreed on."""
         ...

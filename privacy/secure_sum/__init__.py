@@ -11,7 +11,16 @@ from privacy.secure_sum.additive_share import expand_seed, join_shares, split_ve
 from privacy.secure_sum.request_signature import SIGNATURE_HEADER, SITE_HEADER, sign_request, verify_request
 from privacy.secure_sum.share_error import ShareError, ShareFault
 from privacy.secure_sum.share_receipt import ShareReceipt
-from privacy.secure_sum.site_share import Role, SiteShare, open_share, peek_share_site, share_epoch
+from privacy.secure_sum.site_share import (
+    Role,
+    SiteShare,
+    open_share,
+    pack_sharing,
+    peek_share_site,
+    share_epoch,
+    sharing_of,
+    unpack_sharing,
+)
 from privacy.secure_sum.sum_share import (
     SumShare,
     encode_sum,
@@ -38,11 +47,14 @@ __all__ = [
     "join_sums",
     "open_share",
     "open_sum_share",
+    "pack_sharing",
     "peek_share_site",
     "peek_sum_role",
     "seal_sum_share",
     "share_epoch",
+    "sharing_of",
     "sign_request",
     "split_vector",
+    "unpack_sharing",
     "verify_request",
 ]

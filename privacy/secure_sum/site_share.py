@@ -31,15 +31,19 @@ __all__ = [
     "SiteShare",
     "maximum_share_bytes",
     "open_share",
+    "pack_sharing",
     "peek_share_site",
     "read_verified_share",
     "share_epoch",
+    "sharing_of",
+    "unpack_sharing",
 ]
 
 _KIND = "share"
 _SITE = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 _HASH = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _HEADER_BYTES = 4096
+_BOTH = b"kelsey.sharing/1\n"
 
 
 class Role(StrEnum):
@@ -160,6 +164,30 @@ def share_epoch(
     return {role: seal_frame(_KIND, bodies[role], payloads[role], key) for role in Role}
 
 
+def pack_sharing(messages: Mapping[Role, bytes]) -> bytes:
+    """Both messages of an epoch in one: what a site's ledger keeps."""
+    leader = messages[Role.LEADER]
+    return b"".join((_BOTH, len(leader).to_bytes(8, "big"), leader, messages[Role.HELPER]))
+
+
+def unpack_sharing(data: bytes) -> dict[Role, bytes]:
+    """Inverse of `pack_sharing`; raises `ShareError` (malformed)."""
+    start = len(_BOTH) + 8
+    end = start + int.from_bytes(data[len(_BOTH) : start], "big")
+    if not (data.startswith(_BOTH) and start < end < len(data)):
+        raise ShareError(ShareFault.MALFORMED, "not both messages of an epoch")
+    return {Role.LEADER: data[start:end], Role.HELPER: data[end:]}
+
+
+def sharing_of(message: bytes | memoryview) -> str:
+    """The sharing that one of a site's own messages belongs to (`SiteShare.sharing`); nothing is verified."""
+    return _sharing(read_frame(_KIND, message, _Body)[0])
+
+
+def _sharing(body: _Body) -> str:
+    return digest_of((body.digests.leader + body.digests.helper).encode())
+
+
 def peek_share_site(data: bytes | memoryview) -> str:
     """The site a message says it comes from, to find its public key; raises `ShareError` (malformed)."""
     return read_frame(_KIND, data, _Body)[0].site
@@ -204,7 +232,7 @@ def _decoded(body: _Body, payload: memoryview, protocol: SurveillanceProtocol, r
     return SiteShare(
         site=body.site,
         epoch=body.epoch,
-        sharing=digest_of((body.digests.leader + body.digests.helper).encode()),
+        sharing=_sharing(body),
         content=content,
         noise=noise,
     )
