@@ -28,7 +28,7 @@ class ReportIndex:
     Unlike `CountTable`, which counts the pairs of a report's rows, each drug of a report meets each of its reactions:
     what two drugs do together cannot be told from rows of one drug. What a report names twice counts once.
 
-    It keeps two whole numbers a distinct row, (report, drug) and (report, reaction), and no count of triples: a report
+    It keeps three whole numbers a distinct row, (report, drug) or (report, reaction), and no count of triples: a report
     of k drugs and m reactions holds k (k - 1) m / 2 of them, most of which stay alone, and which will not is known only
     at the end. So there is no `update`: make the index anew, which costs about as much as reading the file.
 
