@@ -21,6 +21,10 @@ three times as slowly.
 
 def _change(counts: dict[int, int], keys: Iterable[int], by: int) -> None:
     """Add `by` to the count of each key; a count of 0 is no count."""
+    if by > 0:
+        for key in keys:
+            counts[key] = counts.get(key, 0) + by
+        return
     for key in keys:
         value = counts.get(key, 0) + by
         if value:
@@ -77,6 +81,12 @@ class Counts:
         _merge(self.drugs, other.drugs)
         _merge(self.reactions, other.reactions)
         self.pairs.merge(other.pairs)
+
+    def copy(self) -> Counts:
+        """The same counts, to change by themselves."""
+        copy = Counts()
+        copy.merge(self)
+        return copy
 
     def renumbered(self, drugs: NDArray[np.int64], reactions: NDArray[np.int64]) -> Counts:
         """A copy under other numbers: drug ``i`` becomes ``drugs[i]``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +21,8 @@ __all__ = [
     "information_component_quantile",
 ]
 
+_TABLED = 1024  # counts below it
+
 
 def _shrunken(n: ArrayLike, expected: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shape and rate of the gamma posterior, ``n + 0.5`` and ``expected + 0.5``; NaN where either is no count."""
@@ -28,15 +31,32 @@ def _shrunken(n: ArrayLike, expected: ArrayLike) -> tuple[NDArray[np.float64], N
     return np.where(defined, counts + 0.5, np.nan), np.where(defined, means + 0.5, np.nan)
 
 
+@lru_cache(maxsize=16)
+def _tabled(probability: float) -> NDArray[np.float64]:
+    """Quantiles on the log2 scale of the shapes 0.5, 1.5, ... of small counts; the same values as without a table."""
+    table: NDArray[np.float64] = np.log2(gammaincinv(np.arange(_TABLED) + 0.5, probability))
+    table.flags.writeable = False
+    return table
+
+
+def _log_quantile(shape: NDArray[np.float64], probability: float) -> NDArray[np.float64]:
+    """Quantile of log2 of a gamma variable of rate 1, which is but a scale."""
+    place = np.where(shape < _TABLED, shape, 0).astype(np.int64)
+    result = np.asarray(_tabled(probability)[place])
+    others = np.flatnonzero(place + 0.5 != shape)  # large, fractional, or no counts
+    if len(others):
+        values, position = np.unique(shape.flat[others], return_inverse=True)
+        result.flat[others] = np.log2(gammaincinv(values, probability))[position]
+    return result
+
+
 def information_component_quantile(n: ArrayLike, expected: ArrayLike, *, probability: float) -> NDArray[np.float64]:
     """Quantile of the information component's gamma posterior, for a probability in (0, 1).
 
     NaN where `n` or `expected` is below 0 or not finite.
     """
     shape, rate = _shrunken(n, expected)
-    shapes, position = np.unique(shape, return_inverse=True)  # few distinct counts, and the rate is but a scale
-    quantile = np.log2(gammaincinv(shapes, probability))
-    return np.asarray(quantile[position].reshape(shape.shape) - np.log2(rate))
+    return np.asarray(_log_quantile(shape, probability) - np.log2(rate))
 
 
 def information_component(n: ArrayLike, expected: ArrayLike, *, level: float) -> NDArray[np.float64]:
@@ -46,9 +66,8 @@ def information_component(n: ArrayLike, expected: ArrayLike, *, level: float) ->
     """
     check_level(level)
     shape, rate = _shrunken(n, expected)
-    lower = information_component_quantile(n, expected, probability=(1 - level) / 2)
-    upper = information_component_quantile(n, expected, probability=(1 + level) / 2)
-    return np.stack([np.log2(shape) - np.log2(rate), lower, upper], axis=-1)
+    lower, upper = (_log_quantile(shape, probability) for probability in ((1 - level) / 2, (1 + level) / 2))
+    return np.stack([np.log2(shape), lower, upper], axis=-1) - np.log2(rate)[..., np.newaxis]
 
 
 def closed_form_information_component(n: ArrayLike, expected: ArrayLike) -> NDArray[np.float64]:

@@ -11,27 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from cases import ParameterError, Stratum, UnknownTermError
+from cases import ParameterError, UnknownTermError
 from detectors._columnar import columnar_counts
 from detectors._counts import PAIR_STRIDE, Counts
 from detectors._names import Names
 from detectors._pair_columns import PairColumns
 from detectors._series import Column
 from detectors._snapshot import decode_snapshot, encode_snapshot
+from detectors._stratum_label import NO_STRATUM, Label, label_of
 from detectors.cell import Cell
 from detectors.pair_arrays import PairArrays
 
 __all__ = ["CountTable"]
-
-_Label = Stratum | tuple[str, ...]
-_NO_STRATUM = Stratum()
-
-
-def _label(stratum: _Label) -> tuple[str, ...]:
-    """A stratum as the plain words it is kept under."""
-    if isinstance(stratum, Stratum):
-        return stratum.sex.value, stratum.age_band.value, stratum.seriousness
-    return tuple(stratum)
 
 
 class CountTable:
@@ -71,7 +62,7 @@ class CountTable:
             if not count >= 0:
                 raise ParameterError(f"the count of ({drug!r}, {reaction!r}) must be at least 0, not {count!r}")
             if count:
-                table._change([drug], [reaction], _NO_STRATUM, count)
+                table._change([drug], [reaction], NO_STRATUM, count)
         return table
 
     @classmethod
@@ -105,7 +96,7 @@ class CountTable:
             Columns of unequal length, or of lists or records; a missing or empty case id, drug or reaction; a column
             with no value at all; a report that two rows put into different strata. Names the column and the row.
         """
-        label = _label(Stratum())
+        label = label_of(NO_STRATUM)
         return cls._of(*columnar_counts(case_id, drug, reaction, strata, first_row=first_row, default=label))
 
     @classmethod
@@ -119,59 +110,70 @@ class CountTable:
         table = cls()
         table._drugs.numbers(drugs, is_new_allowed=True)
         table._reactions.numbers(reactions, is_new_allowed=True)
-        table._strata.update(strata)
-        for counts in strata.values():
-            table._total.merge(counts)
+        for label, counts in strata.items():
+            table._merge(label, counts)
         return table
 
     # --- changing -----------------------------------------------------------------------------------------------
 
-    def update(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
+    def update(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label = NO_STRATUM) -> None:
         """Count one report with all combinations of its drugs and reactions; nothing if it lacks either.
 
         Raises `ParameterError`, and changes nothing, if a name is blank or a text stands where a list of them should.
         """
         self._change(drugs, reactions, stratum, 1)
 
-    def retract(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label = _NO_STRATUM) -> None:
+    def retract(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label = NO_STRATUM) -> None:
         """Take one report back: the inverse of `update` with the same arguments.
 
         Raises `ParameterError`, and changes nothing, if the table holds no such report.
         """
         self._change(drugs, reactions, stratum, -1)
 
-    def _change(self, drugs: Sequence[str], reactions: Sequence[str], stratum: _Label, by: int) -> None:
+    def _change(self, drugs: Sequence[str], reactions: Sequence[str], stratum: Label, by: int) -> None:
         if isinstance(drugs, str) or isinstance(reactions, str):
             raise ParameterError("drugs and reactions must be lists of names, not one text")
         if not drugs or not reactions:
             return
-        label = _label(stratum)
+        label = label_of(stratum)
         drug_ids = self._drugs.numbers(drugs, is_new_allowed=by > 0)
         reaction_ids = self._reactions.numbers(reactions, is_new_allowed=by > 0)
         pairs = [drug * PAIR_STRIDE + reaction for drug in drug_ids for reaction in reaction_ids]
-        counts = self._strata.get(label)
-        if counts is None:
-            counts = Counts()
-            if by > 0:
-                self._strata[label] = counts
-        if by < 0 and not counts.holds(drug_ids, reaction_ids, pairs):
+        held = self._strata.get(label)
+        if by < 0 and (held is None or not held.holds(drug_ids, reaction_ids, pairs)):
             raise ParameterError(
                 "the table holds no such report",
                 hint="retract takes exactly what update was given, its stratum included",
             )
+        counts = self._part(label) if held is None else held
         counts.change(drug_ids, reaction_ids, pairs, by)
-        self._total.change(drug_ids, reaction_ids, pairs, by)
+        if counts is not self._total:
+            self._total.change(drug_ids, reaction_ids, pairs, by)
         if not counts.reports:
             del self._strata[label]
+
+    def _part(self, label: tuple[str, ...]) -> Counts:
+        """Counts of a stratum, new ones if it has none; the first stratum is the total itself until another comes."""
+        if not self._strata:
+            self._strata[label] = self._total
+        elif label not in self._strata:
+            if self._total in self._strata.values():
+                self._total = self._total.copy()
+            self._strata[label] = Counts()
+        return self._strata[label]
+
+    def _merge(self, label: tuple[str, ...], counts: Counts) -> None:
+        part = self._part(label)
+        part.merge(counts)
+        if part is not self._total:
+            self._total.merge(counts)
 
     def merge(self, other: CountTable) -> None:
         """Add all counts of a table of other reports; `other` stays as it is."""
         drugs = np.array(self._drugs.numbers(other._drugs.names, is_new_allowed=True), dtype=np.int64)
         reactions = np.array(self._reactions.numbers(other._reactions.names, is_new_allowed=True), dtype=np.int64)
         for label, counts in list(other._strata.items()):
-            moved = counts.renumbered(drugs, reactions)
-            self._strata.setdefault(label, Counts()).merge(moved)
-            self._total.merge(moved)
+            self._merge(label, counts.renumbered(drugs, reactions))
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -254,7 +256,7 @@ class CountTable:
         drug_names, reaction_names = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
         return PairArrays(drug_names, reaction_names, row, row, n, n_drug, n_reaction, n_total, expected)
 
-    def arrays(self, *, stratum: _Label | None = None, stratified: bool = False) -> PairArrays:
+    def arrays(self, *, stratum: Label | None = None, stratified: bool = False) -> PairArrays:
         """Columns of all pairs with at least one report, sorted by (drug, reaction) by Unicode code point.
 
         Parameters
@@ -267,9 +269,9 @@ class CountTable:
         """
         counts = self._total
         if stratum is not None:
-            found = self._strata.get(_label(stratum))
+            found = self._strata.get(label_of(stratum))
             if found is None:
-                raise UnknownTermError(f"no report has the stratum {_label(stratum)!r}")
+                raise UnknownTermError(f"no report has the stratum {label_of(stratum)!r}")
             counts = found
         columns = PairColumns(counts, self._drugs, self._reactions)
         if stratified and stratum is None:

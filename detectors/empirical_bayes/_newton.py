@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 __all__ = ["Minimum", "minimise"]
 
 _Floats = NDArray[np.float64]
-_Function = Callable[[_Floats], tuple[float, _Floats]]
+_Function = Callable[[_Floats], tuple[float, _Floats, _Floats]]
 
-_REFRESH = 4  # steps with one curvature, where that of the function itself is dear
 _STEP = 0.01  # towards infinity derivatives fade as well, but the next step stays at 1
 _LONGEST = 1.5
 
@@ -32,14 +31,6 @@ class Minimum:
     """Least second derivative in any direction of the others."""
 
 
-def _hessian(function: _Function, x: _Floats) -> _Floats:
-    """Second derivatives by central differences of the exact gradient."""
-    step = 1e-4
-    rows = [(function(x + step * unit)[1] - function(x - step * unit)[1]) / (2 * step) for unit in np.eye(len(x))]
-    matrix = np.array(rows)
-    return np.asarray((matrix + matrix.T) / 2)
-
-
 def minimise(
     function: _Function,
     start: _Floats,
@@ -47,7 +38,6 @@ def minimise(
     low: _Floats,
     high: _Floats,
     tolerance: float,
-    curvature: _Function | None = None,
     steps: int = 60,
 ) -> Minimum:
     """Search from `start` until the derivatives are below `tolerance` and the next step is short, or nothing helps.
@@ -55,18 +45,13 @@ def minimise(
     Parameters
     ----------
     function
-        Gives value and gradient.
+        Gives value, gradient and matrix of second derivatives.
     low, high
         Bounds of each coordinate.
-    curvature
-        A cheaper function of nearly the same second derivatives, for the first steps.
     """
     x = np.clip(start, low, high)
-    value, gradient = function(x)
-    matrix = _hessian(function if curvature is None else curvature, x)
-    for count in range(steps):
-        if count and (curvature is None or count % _REFRESH == 0):
-            matrix = _hessian(function, x)
+    value, gradient, matrix = function(x)
+    for _ in range(steps):
         at_bound = ((x >= high) & (gradient < 0)) | ((x <= low) & (gradient > 0))
         free = np.flatnonzero(~at_bound)
         values, vectors = np.linalg.eigh(matrix[np.ix_(free, free)])
@@ -80,7 +65,7 @@ def minimise(
         shortest = 1e-6 * scale
         while scale > shortest:
             place = np.clip(x - scale * step, low, high)
-            new_value, new_gradient = function(place)
+            new_value, new_gradient, new_matrix = function(place)
             if new_value <= value + 1e-12 * abs(value):
                 break
             if new_value <= value + 1e-9 * abs(value) and np.abs(new_gradient[free]).max(initial=0.0) < norm / 2:
@@ -88,6 +73,6 @@ def minimise(
             scale /= 2
         else:
             break
-        x, value, gradient = place, new_value, new_gradient
+        x, value, gradient, matrix = place, new_value, new_gradient, new_matrix
     least = float(values.min(initial=np.inf))
     return Minimum(value=value, place=x, gradient_norm=norm, at_bound=at_bound, curvature=least)

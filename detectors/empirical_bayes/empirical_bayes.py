@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.empirical_bayes._posterior import Posterior
+from detectors.empirical_bayes._scores import log_scores
 from detectors.empirical_bayes.gamma_mixture import GammaMixture
 from detectors.interval import check_level
 from detectors.measure import IntervalMeasure
@@ -67,9 +67,6 @@ class EmpiricalBayes(IntervalMeasure):
         n, expected = np.asarray(arrays.n, dtype=np.float64), np.asarray(arrays.expected, dtype=np.float64)
         result = np.full((len(n), 3), np.nan)
         defined = (n >= 0) & (expected > 0) & np.isfinite(n) & np.isfinite(expected)
-        n, expected = n[defined], expected[defined]
-        posterior = Posterior(self.prior, n, expected)
         tail = (1 - self.level) / 2
-        low, high = posterior.log_quantiles((tail, 1 - tail))
-        result[defined] = np.exp(np.stack([posterior.log_mean(), low, high], axis=-1))
+        result[defined] = np.exp(log_scores(self.prior, n[defined], expected[defined], (tail, 1 - tail)).T)
         return result

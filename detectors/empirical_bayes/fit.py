@@ -81,10 +81,9 @@ def _prior(x: _Floats) -> GammaMixture:
     return GammaMixture(alpha1=a1, beta1=b1, alpha2=a2, beta2=b2, p=float(expit(x[4])))
 
 
-def _search(likelihood: Likelihood, x: _Floats, *, curvature: Likelihood | None = None) -> Minimum:
-    """Best point from one start; with `curvature`, the last polish."""
-    tolerance = _GRADIENT_TOLERANCE if curvature is None else _GRADIENT_TOLERANCE / 10
-    return minimise(likelihood, x, low=_LOW, high=_HIGH, tolerance=tolerance, curvature=curvature)
+def _search(likelihood: Likelihood, x: _Floats, *, tolerance: float = _GRADIENT_TOLERANCE) -> Minimum:
+    """Best point from one start."""
+    return minimise(likelihood, x, low=_LOW, high=_HIGH, tolerance=tolerance)
 
 
 def _is_converged(found: Minimum) -> bool:
@@ -154,13 +153,17 @@ def fit_gamma_mixture(
     if not len(counts) >= 10:
         raise ParameterError(f"a prior needs at least 10 pairs, not {len(counts)}")
     whole = Likelihood(counts, means, weights, truncation=truncation)
-    small = Likelihood(*squashed(counts, means, weights), truncation=truncation)
-    found = [_search(small, _coordinates(start)) for start in starts]
-    best = min(found, key=lambda each: each.value)
-    end = _search(whole, best.place, curvature=small)
-    if not _is_converged(end):
-        best = _search(small, _expectation_maximisation(small, best.place))
-        end = _search(whole, best.place, curvature=small)
+    polish = partial(_search, whole, tolerance=_GRADIENT_TOLERANCE / 10)
+    places, agreeing = [_coordinates(start) for start in starts], 1
+    end = polish(places[0]) if len(places) == 1 else None
+    if end is None or not _is_converged(end):
+        small = Likelihood(*squashed(counts, means, weights), truncation=truncation)
+        found = [_search(small, place) for place in places]
+        best = min(found, key=lambda each: each.value)
+        agreeing = sum(each.value <= best.value + _AGREEMENT for each in found)
+        end = polish(best.place)
+        if not _is_converged(end):
+            end = polish(_search(small, _expectation_maximisation(small, best.place)).place)
     if not _is_converged(end):
         raise ParameterError(
             f"no prior of two components fits these {len(counts)} pairs: the best point has a gradient of "
@@ -171,8 +174,8 @@ def fit_gamma_mixture(
         prior=_prior(end.place).ordered(),
         negative_log_likelihood=end.value,
         gradient_norm=end.gradient_norm,
-        starts=len(found),
-        starts_agreeing=sum(each.value <= best.value + _AGREEMENT for each in found),
+        starts=len(places),
+        starts_agreeing=agreeing,
         pairs=len(counts),
         truncation=truncation,
         is_shape_at_bound=bool(end.at_bound.any()),

@@ -190,7 +190,7 @@ def test_a_shape_that_is_weakly_determined_moves_neither_likelihood_nor_scores(s
     others = np.array([0, 1, 3, 4])
 
     def profile(free: Floats) -> tuple[float, Floats]:
-        value, gradient = likelihood(np.insert(free, 2, np.log(high)))
+        value, gradient, _ = likelihood(np.insert(free, 2, np.log(high)))
         return value, gradient[others]
 
     prior = fit.prior
