@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.validity.known_associations import known_associations
+from benchmarks.validity.noisy_counts import coverage_through_noise, rules_through_noise
 from benchmarks.validity.null_replays import disproportionality_under_null, max_sprt_under_null
 from benchmarks.validity.reference_sets import reference_sets
 from benchmarks.validity.sequential_replays import sequential_under_null
@@ -23,6 +24,8 @@ _STUDIES: dict[str, Callable[[], Table]] = {
     "null-measures": disproportionality_under_null,
     "max-sprt": max_sprt_under_null,
     "sequential": sequential_under_null,
+    "noisy-intervals": coverage_through_noise,
+    "noisy-rules": rules_through_noise,
     "reference-sets": reference_sets,
     "known-associations": known_associations,
 }

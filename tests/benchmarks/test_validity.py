@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.validity.auc import auc
 from benchmarks.validity.known_associations import Association, first_found, load_associations
+from benchmarks.validity.noisy_counts import covered_shares
 from benchmarks.validity.null_replays import max_sprt_under_null, null_pairs
 from benchmarks.validity.sequential_replays import sequential_under_null
 from connectors.vaers_archive import ArchivedReport
@@ -90,3 +91,10 @@ def test_associations_are_documented() -> None:
     assert len({each.name for each in associations}) == len(associations) >= 15
     assert {each.kind for each in associations} == {"known", "refuted"}
     assert all("doi:" in each.source or "MMWR" in each.source for each in associations)
+
+
+@pytest.mark.parametrize(("expected", "odds", "sd"), [(1, 2.0, 0.5), (5, 0.5, 3.0), (100, 8.0, 8.67), (100, 8.0, 30.0)])
+def test_intervals_through_noise_cover(expected: float, odds: float, sd: float) -> None:
+    shares = covered_shares(expected, odds, sd, tables=20_000, random=np.random.default_rng(3))
+    # three standard errors beyond the range to keep
+    assert np.all((shares > 0.94 - 0.0047) & (shares < 0.96 + 0.0047)), shares
