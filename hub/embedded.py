@@ -9,12 +9,15 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from cases import ParameterError
 from hub.evaluation import EpochView, Evaluator
 from hub.intake import Receipt, ReleaseIntake
 from hub.release_shelf import ReleaseShelf
 from hub.signals import SignalBook
 from hub.store import HubStore
+from hub.sum_intake import SumIntake, SumReceipt
 from privacy.protocol import SurveillanceProtocol
+from privacy.secure_sum import Role
 
 __all__ = ["EmbeddedHub"]
 
@@ -28,6 +31,8 @@ class EmbeddedHub:
         Agreed by sites and hub.
     site_keys
         Public key of every site, by site id.
+    aggregator_keys
+        Public key of both aggregators; for a protocol of trust mode ``secure-sum``, and only then.
     database_url
         By default a database in memory, which ends with the object; a file can be served afterwards.
 
@@ -42,17 +47,25 @@ class EmbeddedHub:
         *,
         protocol: SurveillanceProtocol,
         site_keys: Mapping[str, Ed25519PublicKey],
+        aggregator_keys: Mapping[Role, Ed25519PublicKey] | None = None,
         database_url: str = "sqlite://",
     ) -> None:
         shelf = ReleaseShelf(is_cached=True)
         self.store = HubStore(database_url)
         self.signals = SignalBook(self.store)
         self._intake = ReleaseIntake(self.store, protocol, site_keys, shelf=shelf)
+        self._sums = None if aggregator_keys is None else SumIntake(self.store, protocol, aggregator_keys, shelf=shelf)
         self._evaluator = Evaluator(self.store, protocol, shelf=shelf)
 
     def submit(self, line: bytes, at: datetime) -> Receipt:
         """Take one signed line in; raises `ReleaseRefused`."""
         return self._intake.accept(line, received_at=at)
+
+    def submit_sum(self, message: bytes, at: datetime) -> SumReceipt:
+        """Take one aggregator's share of a sum in; raises `ShareError`, or `ParameterError` where there are none."""
+        if self._sums is None:
+            raise ParameterError("this hub's protocol forms no sums")
+        return self._sums.accept(message, received_at=at)
 
     def evaluate(self, epoch: int, at: datetime) -> EpochView:
         """Look at everything released up to `epoch`; raises `ParameterError` where nothing was."""

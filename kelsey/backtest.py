@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -51,6 +52,11 @@ class BacktestSettings:
         ``day``, ``week`` or ``month``.
     epsilon, delta
         Privacy budget for one patient at one site over the whole replay; both None for no releases and no hub.
+    trust
+        ``per-site`` or ``secure-sum``. In one process the sites' shares meet, so a back-test shows the noise of a
+        secure sum, not its protection.
+    honest_fraction
+        Share of the sites whose noise is relied upon under ``secure-sum``; every site must be in.
     worker_count
         Processes the sites are spread over, at least 1.
     """
@@ -61,6 +67,8 @@ class BacktestSettings:
     epoch_unit: str
     epsilon: float | None
     delta: float | None
+    trust: Literal["per-site", "secure-sum"] = "per-site"
+    honest_fraction: float = 0.8
     worker_count: int = 1
     history: tuple[Path, ...] = ()
 
@@ -138,7 +146,18 @@ def _protocol(
         epsilon=settings.epsilon,
         delta=settings.delta,
         rules=("noise-aware-z", *STANDARD_RULES),
+        **_trust(settings),
     )
+
+
+def _trust(settings: BacktestSettings) -> dict[str, Any]:
+    if settings.trust == "per-site":
+        return {}
+    return {
+        "trust_mode": "secure-sum",
+        "minimum_cohort": settings.site_count,
+        "honest_fraction": settings.honest_fraction,
+    }
 
 
 def _vocabulary() -> Vocabulary:

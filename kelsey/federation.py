@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from detectors.pair_arrays import PairArrays
 from detectors.rules import Rule
 from detectors.table import CountTable
+from hub.aggregator.embedded import EmbeddedAggregators
 from hub.embedded import EmbeddedHub
 from hub.evaluation import EpochView
 from kelsey.player import PlayedEpoch, View, apply_changes
@@ -43,7 +45,7 @@ class Federation:
     protocol, site_keys
         What the hub works under, and whose releases it accepts; without a protocol there is no hub.
     releases
-        Where every line that left a site is written, byte for byte.
+        Where every line that left a site is written, byte for byte; under secure sum every share, in base64.
     database_url
         Where the hub keeps its tables; in memory by default.
     """
@@ -60,9 +62,19 @@ class Federation:
     ) -> None:
         self.calendar = calendar
         self.protocol = protocol
+        self._aggregators = (
+            EmbeddedAggregators(protocol, site_keys) if protocol is not None and protocol.cohort is not None else None
+        )
         self.pooled = View(SignalLog(view="pooled"), CountTable(), rules)
         self.hub = (
-            None if protocol is None else EmbeddedHub(protocol=protocol, site_keys=site_keys, database_url=database_url)
+            None
+            if protocol is None
+            else EmbeddedHub(
+                protocol=protocol,
+                site_keys=site_keys,
+                aggregator_keys=None if self._aggregators is None else self._aggregators.public_keys,
+                database_url=database_url,
+            )
         )
         self.hub_log = SignalLog(view="hub")
         self.hub_view: EpochView | None = None
@@ -82,12 +94,16 @@ class Federation:
         if self.hub is None:
             return
         at = self.calendar.closes_at(epoch)
-        for name in sorted(sites):
-            line = sites[name].line
-            if line is not None:
+        lines = [line for name in sorted(sites) if (line := sites[name].line) is not None]
+        self.release_count += len(lines)
+        if self._aggregators is None:
+            for line in lines:
                 self.hub.submit(line, at=at)
                 self._releases.write(line + b"\n")
-                self.release_count += 1
+        else:
+            self._releases.writelines(base64.b64encode(line) + b"\n" for line in lines)
+            for message in self._aggregators.sum_epoch(epoch, lines, at=at):
+                self.hub.submit_sum(message, at=at)
         self.hub_view = view = self.hub.evaluate(epoch, at=at)
         arrays, flags = self.hub_arrays(), view.flags
         self.hub_log.observe(self.calendar.last_day(epoch), arrays, view.scores, flags)
@@ -98,6 +114,8 @@ class Federation:
         """Give the hub's database back; what was observed stays."""
         if self.hub is not None:
             self.hub.close()
+        if self._aggregators is not None:
+            self._aggregators.close()
 
     def hub_arrays(self) -> PairArrays:
         """The protocol's cells as rows; their counts are in the hub's scores, so the columns hold zeros."""

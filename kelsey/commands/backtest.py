@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -37,6 +38,10 @@ Examples:
     help="For the whole replay.",
 )
 @click.option("--delta", type=click.FloatRange(0, 0.01, min_open=True), default=1e-6, show_default=True)
+@click.option("--trust", type=click.Choice(["per-site", "secure-sum"]), default="per-site", show_default=True,
+              help="Who adds the noise: every site all of it, or all sites together.")  # fmt: skip
+@click.option("--honest-fraction", type=click.FloatRange(0, 1, min_open=True), default=0.8, show_default=True,
+              help="Share of the sites whose noise is relied upon, for --trust secure-sum.")  # fmt: skip
 @click.option("--no-privacy", is_flag=True, help="No releases and no hub: the exact views only.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes the sites run in.")
 @click.option(
@@ -54,6 +59,8 @@ def vaers(
     epoch: str,
     epsilon: float,
     delta: float,
+    trust: Literal["per-site", "secure-sum"],
+    honest_fraction: float,
     no_privacy: bool,
     workers: int,
     history: tuple[Path, ...],
@@ -73,6 +80,8 @@ def vaers(
         epoch_unit=epoch,
         epsilon=None if no_privacy else epsilon,
         delta=None if no_privacy else delta,
+        trust=trust,
+        honest_fraction=honest_fraction,
         worker_count=workers,
     )
     summary = run_backtest(settings)

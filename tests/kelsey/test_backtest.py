@@ -143,3 +143,15 @@ def test_history_gives_the_active_cells(shared_data: Path, tmp_path: Path) -> No
     assert set(history.n_reaction) <= set(protocol["reactions"])
     assert set(replayed.n_reaction) - set(protocol["reactions"])
     assert "earlier years given as history" in (tmp_path / "index.html").read_text()
+
+
+def test_under_secure_sum_the_hub_sees_the_same_reports_through_less_noise(shared_data: Path, tmp_path: Path) -> None:
+    seen = {}
+    for trust in ("per-site", "secure-sum"):
+        arguments = ["backtest", "vaers", *map(str, files(shared_data, 1990)), "--out", str(tmp_path / trust)]
+        result = CliRunner().invoke(cli, [*arguments, "--sites", "8", "--trust", trust, "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["epsilon"] <= 3.0
+        seen[trust] = {(row["drug"], row["reaction"]) for row in signals(tmp_path / trust) if row["view"] == "hub"}
+    assert (tmp_path / "per-site/pairs.parquet").read_bytes() == (tmp_path / "secure-sum/pairs.parquet").read_bytes()
+    assert len(seen["secure-sum"]) > len(seen["per-site"])
