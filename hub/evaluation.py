@@ -16,6 +16,7 @@ from detectors.noisy import PublicPrior, load_public_prior
 from hub import schema
 from hub.event_log import EventLog
 from hub.noisy_totals import NoisyTotals
+from hub.pair_overview import write_overview
 from hub.pair_state import PairState, quiet_states
 from hub.release_shelf import ReleaseShelf
 from hub.rules import rules_of
@@ -116,6 +117,8 @@ class Evaluator:
             self._log.lock(connection)
             cells = self._cells_of_interest(connection, any_rule | (scores["z"] >= _INTEREST_Z))
             self._write_statistics(connection, scores, flags, cells, epoch=epoch)
+            states = np.where(any_rule, 0, np.where(quiet_states(scores), 1, 2))  # as `PairState` lists them
+            write_overview(connection, self._protocol, scores, states, epoch=epoch)
             raised = self._book.raise_many(connection, candidates, era=era, epoch=epoch, epoch_end=epoch_end, at=at)
             done = schema.evaluation
             connection.execute(delete(done).where(done.c.era == era, done.c.epoch == epoch))

@@ -39,6 +39,7 @@ __all__ = [
     "event_counter",
     "metadata",
     "pair_of_interest",
+    "pair_overview",
     "pair_statistic",
     "refusal",
     "release",
@@ -152,6 +153,15 @@ pair_of_interest = Table(
     metadata,
     Column("era", String(64), primary_key=True),
     Column("cell", Integer, primary_key=True, autoincrement=False),
+)
+
+pair_overview = Table(
+    "pair_overview",
+    metadata,
+    Column("era", String(64), primary_key=True),
+    Column("drug", Text, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # `hub.pair_overview`: arrays over the reactions
 )
 
 pair_statistic = Table(

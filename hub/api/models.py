@@ -23,6 +23,7 @@ __all__ = [
     "LatestReleaseModel",
     "NewKeyModel",
     "NewSubscriptionModel",
+    "PairOverviewModel",
     "PairPoint",
     "PairSeries",
     "Problem",
@@ -175,11 +176,29 @@ class PairPoint(StatisticModel):
     rule_states: Annotated[dict[str, PairState], Field(description="State by rule")]
 
 
+class PairOverviewModel(_Model):
+    """A pair at the newest look; null where there is too little information."""
+
+    epoch: _Epoch
+    epoch_end: date
+    state: PairState
+    n: float | None
+    n_sd: float | None
+    expected: float | None
+    eb05: float | None
+    detectable_excess: float | None
+
+
 class PairSeries(_Model):
-    """A pair over time. Points exist from the epoch on in which the pair first was of interest (z of at least 2)."""
+    """A pair over time. Points exist from the epoch on in which the pair first was of interest (z of at least 2).
+
+    `latest` stands for every pair, null before the first look alone: that a pair has no point is not a finding, its
+    state is.
+    """
 
     drug: str
     reaction: str
+    latest: PairOverviewModel | None
     points: list[PairPoint]
 
 

@@ -16,6 +16,7 @@ from hub.api.access import DecidingKey, ReadingKey
 from hub.api.context import Context
 from hub.api.models import (
     NO_NUL,
+    PairOverviewModel,
     PairPoint,
     PairSeries,
     Problem,
@@ -27,6 +28,7 @@ from hub.api.models import (
     model_of,
 )
 from hub.lifecycle import SdrState
+from hub.pair_overview import read_overview
 
 __all__ = ["get_pair", "get_sdr", "list_sdrs", "post_transition", "router"]
 
@@ -91,7 +93,7 @@ def get_pair(
     drug: Annotated[str, Query(min_length=1, max_length=512, pattern=NO_NUL)],
     reaction: Annotated[str, Query(min_length=1, max_length=512, pattern=NO_NUL)],
 ) -> PairSeries:
-    """A pair over time; empty while it never was of interest. A name outside the protocol is an error."""
+    """A pair over time, and at the newest look. A name outside the protocol is an error."""
     for name, known in ((drug, context.protocol.drugs), (reaction, context.protocol.reactions)):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)
@@ -102,5 +104,7 @@ def get_pair(
     query = select(table).where(table.c.drug == drug, table.c.reaction == reaction).order_by(table.c.epoch_end)
     with context.store.read() as connection:
         rows = [dict(row._mapping) for row in connection.execute(query)]
+        overview = read_overview(connection, context.protocol, drug, reaction)
     points = [PairPoint.model_validate({**row, "rule_states": msgspec.json.decode(row["rule_states"])}) for row in rows]
-    return PairSeries(drug=drug, reaction=reaction, points=points)
+    latest = None if overview is None else model_of(PairOverviewModel, overview)
+    return PairSeries(drug=drug, reaction=reaction, latest=latest, points=points)

@@ -82,6 +82,12 @@ def test_the_series_of_a_pair(served: ServedHub) -> None:
     assert (point["epoch"], point["epoch_end"]) == (0, "2026-01-31")
     assert float(str(point["n_sd"])) > 1
     assert float(str(point["ror_lower"])) > 1
+    assert point["state"] == "signal"
+    assert "signal" in dict(point["rule_states"]).values()  # type: ignore[call-overload]  # JSON
+    quiet = officer.get("/v1/pairs", params={"drug": "drug 2", "reaction": "reaction 2"}).json()
+    assert quiet["points"] == []
+    assert quiet["latest"]["state"] in {"no-signal", "too-little-information"}
+    assert quiet["latest"]["detectable_excess"] > 4.1
     wrong = officer.get("/v1/pairs", params={"drug": "drag 1", "reaction": "reaction 5"})
     assert (wrong.status_code, wrong.json()["code"]) == (404, "unknown-term")
     assert "drug 1" in wrong.json()["hint"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, date, datetime, timedelta
 
@@ -10,11 +11,14 @@ import pytest
 from sqlalchemy import func, select
 
 from cases import ConfigurationError, ParameterError
+from detectors.noisy import load_public_prior
 from hub import schema
 from hub.embedded import EmbeddedHub
 from hub.evaluation import Evaluator, evaluate_epoch
 from hub.intake import ReleaseIntake
 from hub.lifecycle import SdrState
+from hub.pair_overview import read_overview
+from hub.pair_state import PairState
 from hub.sdr import PairStatistic, Sdr
 from hub.signals import SignalBook
 from hub.store import HubStore
@@ -61,7 +65,7 @@ def test_a_planted_pair_is_raised_once_and_followed(store: HubStore, federation:
 def test_doing_it_again_changes_nothing(store: HubStore, federation: Federation) -> None:
     submit(store, federation, 0, BACKGROUND | {PLANTED: 200})
     assert evaluate_epoch(store, federation.protocol, 0, at=NOW)
-    tables = ("sdr", "sdr_transition", "event", "pair_statistic", "evaluation", "pair_of_interest")
+    tables = ("sdr", "sdr_transition", "event", "pair_statistic", "evaluation", "pair_of_interest", "pair_overview")
 
     def content() -> list[object]:
         with store.read() as connection:
@@ -81,6 +85,38 @@ def test_pairs_without_interest_leave_no_rows(store: HubStore, federation: Feder
     with store.read() as connection:
         rows = connection.execute(select(func.count()).select_from(schema.pair_statistic)).scalar_one()
     assert rows == int(np.sum(view.scores["z"] >= 2)) < 10
+
+
+def test_every_pair_has_a_state_and_what_could_have_been_seen(store: HubStore, federation: Federation) -> None:
+    protocol = federation.protocol
+    with store.read() as connection:
+        assert read_overview(connection, protocol, "drug 0", "reaction 0") is None
+    for epoch in range(2):
+        submit(store, federation, epoch, BACKGROUND | {PLANTED: 200})
+    evaluator = Evaluator(store, protocol)
+    view = evaluator.evaluate(1, at=NOW)
+    evaluator.evaluate(0, at=NOW)  # an older look leaves the newest as it is
+    flagged = np.logical_or.reduce(list(view.flags.values()))
+    seen = set()
+    with store.read() as connection:
+        for cell in range(protocol.cell_count):
+            found = read_overview(connection, protocol, *protocol.pair(cell))
+            assert found is not None
+            assert (found.epoch, found.epoch_end) == (1, date(2026, 2, 28))
+            assert (found.state is PairState.SIGNAL) == flagged[cell]
+            if found.state is PairState.NO_SIGNAL:
+                assert view.scores["rrr_upper"][cell] < 2
+            assert found.n == pytest.approx(float(view.scores["n"][cell]), rel=1e-5)
+            assert found.detectable_excess == pytest.approx(float(view.scores["detectable_excess"][cell]), rel=1e-5)
+            seen.add(found.state)
+        row = connection.execute(
+            select(schema.pair_statistic).where(schema.pair_statistic.c.epoch == 1, schema.pair_statistic.c.z > 6)
+        ).one()
+        priors = set(connection.execute(select(schema.evaluation.c.prior)).scalars())
+    assert PairState.SIGNAL in seen
+    assert row.state == "signal"
+    assert json.loads(row.rule_states) == dict.fromkeys(view.flags, "signal")
+    assert priors == {load_public_prior().version}
 
 
 def test_bounds_that_are_not_there_are_null_in_the_tables(store: HubStore, federation: Federation) -> None:
