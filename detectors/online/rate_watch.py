@@ -56,6 +56,9 @@ class RateWatch:
 
     Notes
     -----
+    Counts and expectations are divided by the dispersion of the series (`SeasonalRates.dispersion`, 1 for Poisson
+    counts) before the test sees them: a series that always came in bursts needs a larger one for an alarm.
+
     It watches what arrives: a superseded or nullified case is not taken back. A report with a time before the open
     period is counted in the open one. A series begins with its first report; the period of that report is not learned,
     as it was chosen for having one. A pause of 520 periods begins everything anew.
@@ -191,7 +194,9 @@ class RateWatch:
             (past >= self.min_periods + self.rates.guard_periods) & (columns["quiet_until"] < now) & (expected > 0)
         )
         self._score(counts[is_judged], expected[is_judged], columns["reports"][is_judged], past[is_judged])
-        alarms = np.flatnonzero(self.test.update(counts, expected, is_judged))
+        dispersion = self.rates.dispersion()
+        alarms = np.flatnonzero(self.test.update(counts / dispersion, expected / dispersion, is_judged))
+        self.rates.learn_dispersion(counts, expected, is_judged)
         start = date.fromordinal(now * self.period_days + 1)
         for row in alarms.tolist():
             self._alarms.append(RateAlarm(self._keys[row], start, float(expected[row]), int(counts[row])))

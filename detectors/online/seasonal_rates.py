@@ -22,6 +22,8 @@ _SNAPSHOT_VERSION = 1
 _LEVEL_REPORTS = 0.5  # reports, at the mean rate of all series, that the level of a new series begins with
 _TREND_REPORTS = 5.0  # reports as expected that the trend begins with
 _RELEARN_REPORTS = 1.0  # the same after a change of rate
+_DISPERSION_PERIODS = 10.0  # periods with the variance of Poisson counts that the dispersion begins with
+_MOST_SPREAD = 16.0  # of one period, as a multiple of the dispersion: one burst is no usual spread
 _SURROUNDINGS = 2  # points of the year on either side
 
 
@@ -36,8 +38,10 @@ class SeasonalRates:
       :math:`s` is `season_shrinkage`: a series with few reports keeps a flat year, one with many has its own;
     - trend :math:`L = (\sum n + 5) / (\sum m f + 5)` over the last `trend_periods`.
 
-    It expects :math:`m f L`. Only earlier periods enter, and of these not the last `guard_periods`: else a rise
-    that is being watched would soon be expected.
+    It expects :math:`m f L`. Counts of real sources come in bursts: where those of a series vary :math:`\varphi` times
+    as much as Poisson counts do (mean of :math:`(n - E)^2 / E`, at least 1), :math:`s` and the 5 are multiplied by it.
+    Only earlier periods enter, and of these not the last `guard_periods`: else a rise that is being watched would soon
+    be expected.
 
     Parameters
     ----------
@@ -102,9 +106,10 @@ class SeasonalRates:
         self._columns = Columns(
             [
                 *("reports", "periods", "trend_reports", "trend_expected", "is_relearning"),
+                *("spread", "spread_periods"),
                 *(f"reports_{point}" for point in points),
                 *(f"periods_{point}" for point in points),
-                *(f"waiting_{place}" for place in range(guard_periods)),
+                *(f"{kind}_{place}" for kind in ("waiting", "far") for place in range(guard_periods)),
             ]
         )
         self._waiting: list[float] = []  # where in the year the periods lie that are not learned yet, by column
@@ -113,19 +118,19 @@ class SeasonalRates:
         """Have `size` series, at least as many as there are; new ones know nothing."""
         held = self._columns.size
         self._columns.resize(size)
-        self._forget_waiting(np.arange(held, size))
+        self._forget_waiting(np.arange(held, size), "far")
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Forget all about the series `rows`."""
         self._columns.clear(rows)
-        self._forget_waiting(rows)
+        self._forget_waiting(rows, "far")
 
     def relearn(self, rows: NDArray[np.int64]) -> None:
         """The rate of `rows` has changed: what comes now tells their new rate, and until `settle` nothing else."""
         for name in ("trend_reports", "trend_expected"):
-            self._columns[name][rows] = _RELEARN_REPORTS - _TREND_REPORTS
+            self._columns[name][rows] = (_RELEARN_REPORTS - _TREND_REPORTS) * self.dispersion()[rows]
         self._columns["is_relearning"][rows] = 1.0
-        self._forget_waiting(rows)
+        self._forget_waiting(rows, "waiting")
 
     def settle(self, rows: NDArray[np.int64]) -> None:
         """The new rate of `rows` is the rate from now on: their past counts as if it had been so, season included."""
@@ -141,6 +146,27 @@ class SeasonalRates:
         NaN for every series while none has a past.
         """
         return np.asarray(self._seasonal(year_fraction) * self._trend(), dtype=np.float64)
+
+    def dispersion(self) -> NDArray[np.float64]:
+        """How much more than Poisson counts those of each series vary about what was expected; at least 1."""
+        spread, periods = self._columns["spread"], self._columns["spread_periods"]
+        return np.maximum(1.0, (spread + _DISPERSION_PERIODS) / (periods + _DISPERSION_PERIODS))
+
+    def learn_dispersion(
+        self, counts: NDArray[np.float64], expected: NDArray[np.float64], is_judged: NDArray[np.bool_]
+    ) -> None:
+        """Learn how far the counts of a period lay from what was expected (above 0) of the chosen series."""
+        far = np.full(len(counts), np.nan)
+        np.divide((counts - expected) ** 2, expected, out=far, where=is_judged)
+        if self.guard_periods:  # learned as late as the counts: a rise must not hide itself
+            block = self._columns.block("far_0", f"far_{self.guard_periods - 1}")
+            newest, far = far, block[0].copy()
+            block[:-1] = block[1:].copy()
+            block[-1] = newest
+        chosen, kept = np.flatnonzero(~np.isnan(far)), 0.5 ** (1 / self.season_periods)
+        spread, periods = self._columns["spread"], self._columns["spread_periods"]
+        spread[chosen] = spread[chosen] * kept + np.minimum(far[chosen], _MOST_SPREAD * self.dispersion()[chosen])
+        periods[chosen] = periods[chosen] * kept + 1.0
 
     def learn(self, year_fraction: float, counts: NDArray[np.float64]) -> None:
         """Take in the counts of a period that has ended, shape (series,); the one `guard_periods` ago is learned."""
@@ -173,9 +199,10 @@ class SeasonalRates:
             columns[f"reports_{point}"][settled] += share * counts[settled]
             columns[f"periods_{point}"][settled] += share
 
-    def _forget_waiting(self, rows: NDArray[np.int64]) -> None:
+    def _forget_waiting(self, rows: NDArray[np.int64], last: str) -> None:
+        """Drop what waits to be learned, from the counts to the columns named `last`."""
         if self.guard_periods:
-            self._columns.block("waiting_0", f"waiting_{self.guard_periods - 1}")[:, rows] = np.nan
+            self._columns.block("waiting_0", f"{last}_{self.guard_periods - 1}")[:, rows] = np.nan
 
     def _level(self) -> NDArray[np.float64]:
         reports, periods = self._columns["reports"], self._columns["periods"]
@@ -187,7 +214,8 @@ class SeasonalRates:
 
     def _trend(self) -> NDArray[np.float64]:
         reports, expected = self._columns["trend_reports"], self._columns["trend_expected"]
-        return np.asarray((reports + _TREND_REPORTS) / (expected + _TREND_REPORTS), dtype=np.float64)
+        prior = _TREND_REPORTS * self.dispersion()
+        return np.asarray((reports + prior) / (expected + prior), dtype=np.float64)
 
     def _seasonal(self, year_fraction: float) -> NDArray[np.float64]:
         level, season = self._level(), np.zeros(self._columns.size)
@@ -197,7 +225,7 @@ class SeasonalRates:
 
     def _season(self, point: int, level: NDArray[np.float64]) -> NDArray[np.float64]:
         """Reports at a point of the year over what the level alone would bring, drawn to its surroundings."""
-        columns, prior = self._columns, self.season_shrinkage
+        columns, prior = self._columns, self.season_shrinkage * self.dispersion()
         reach = range(-_SURROUNDINGS, _SURROUNDINGS + 1)
         around = sorted({(point + step) % self.bins for step in reach})
         near_reports = sum((columns[f"reports_{place}"] for place in around), np.zeros(len(level)))

@@ -142,3 +142,20 @@ def test_a_foreign_or_damaged_snapshot_is_refused() -> None:
     for state in ({}, {"version": 2}, {"version": 1}, {**good, "settings": {"bins": 4}}, damaged, other_columns):
         with pytest.raises(IntegrityError):
             SeasonalRates.restore(state)
+
+
+def test_counts_that_come_in_bursts_have_a_dispersion_and_poisson_counts_have_none() -> None:
+    rng = np.random.default_rng(4)
+    rates = SeasonalRates()
+    rates.resize(3)
+    every = np.ones(3, dtype=np.bool_)
+    for week in range(52 * 8):
+        counts = np.array([rng.poisson(5.0), rng.negative_binomial(1.25, 0.2), rng.poisson(0.05)], dtype=np.float64)
+        expected = rates.expected(week % 52 / 52)
+        if week > 60:
+            rates.learn_dispersion(counts, expected, every)
+        rates.learn(week % 52 / 52, counts)
+    steady, bursts, rare = rates.dispersion()
+    assert steady == pytest.approx(1.0, abs=0.25)
+    assert bursts == pytest.approx(5.0, abs=1.5)  # variance over mean of the negative binomial
+    assert rare == pytest.approx(1.0, abs=0.5)
