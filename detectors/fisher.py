@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import hypergeom
 
 from detectors._contingency import cells
 from detectors.measure import Measure
@@ -30,6 +29,8 @@ def fisher_exact(n: ArrayLike, n_drug: ArrayLike, n_reaction: ArrayLike, n_total
     is_whole = np.logical_and.reduce([(cell == np.floor(cell)) & (cell <= _LARGEST) for cell in every])
     a, b, c, d = (np.where(is_whole, cell, 0.0) for cell in every)
     total = np.where(is_whole, a + b + c + d, 1.0)
+    from scipy.stats import hypergeom  # half of what importing this package would take, and few ask for it
+
     above = hypergeom.sf(a, total, a + b, a + c)
     at = hypergeom.pmf(a, total, a + b, a + c)
     chances = np.stack([np.minimum(above + at, 1.0), above + at / 2], axis=-1)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from cases import ParameterError, UnknownTermError
 from detectors._contingency import FloatArray, cells, log_interval
@@ -84,7 +84,7 @@ class MantelHaenszel:
             test = _association(a, b, c, d)
             homogeneity, homogeneity_p = _homogeneity(a, b, c, d, ratio)
             interval = log_interval(ratio, variance, self.level)
-        return np.column_stack([interval, test, chi2.sf(test, 1), homogeneity, homogeneity_p])
+        return np.column_stack([interval, test, chdtrc(1, test), homogeneity, homogeneity_p])
 
     def score_one(self, table: CountTable, drug: str, reaction: str) -> dict[str, float]:
         """`columns` and their values for one pair that some report names.
@@ -139,4 +139,4 @@ def _homogeneity(
     degrees = informative.sum(axis=0) - 1
     defined = (degrees > 0) & np.isfinite(ratio) & (ratio > 0)
     statistic = np.where(defined, statistic, np.nan)
-    return statistic, chi2.sf(statistic, np.maximum(degrees, 1))
+    return statistic, chdtrc(np.maximum(degrees, 1), statistic)

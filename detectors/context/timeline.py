@@ -8,7 +8,6 @@ from datetime import date
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
 from cases import ParameterError
 from detectors.context._cases import check_reports, pair_cases, pair_columns
@@ -202,6 +201,8 @@ def _acceleration(periods: pl.DataFrame, recent: int) -> Acceleration | None:
     expected_recent, expected_before = float(expected[-recent:].sum()), float(expected[:-recent].sum())
     if not (expected_recent > 0 and expected_before > 0):
         return None
+    from scipy import stats  # half of what importing this package would take
+
     points = information_component([n_recent, n_before], [expected_recent, expected_before], level=0.95)[:, 0]
     share = expected_recent / (expected_recent + expected_before)
     return Acceleration(

@@ -6,6 +6,8 @@ import importlib
 import inspect
 import math
 import pkgutil
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -320,3 +322,9 @@ def test_score_all_has_the_columns_rules_speak_of_in_order() -> None:
     assert {len(column) for column in scores.values()} == {4}
     assert [column for measure in measures(level=0.95) for column in measure.columns] == list(scores)[5:]
     assert score_all(two_by_two(3, 4, 5, 60).arrays(), level=0.5)["prr_lower"][0] > scores["prr_lower"][0]
+
+
+def test_importing_the_package_leaves_scipy_stats_alone() -> None:
+    """It would take as long as everything else together, at each call of the command line."""
+    code = "import sys, detectors; sys.exit('scipy.stats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
