@@ -21,6 +21,7 @@ __all__ = ["SourceQuality"]
 
 _SNAPSHOT_VERSION = 1
 _INDICATORS = tuple(QualityIndicator)
+_LONGEST_GAP = 520  # periods without a case of a source after which nothing known of it is of use
 
 
 class _Source:
@@ -58,7 +59,8 @@ class SourceQuality:
     Notes
     -----
     A period without cases says nothing about shares and delay, and 0 about the number of cases. A nullified case is not
-    looked at. Whether a change is the source's or the world's, `anomalies` says beside the others, not this.
+    looked at. A source that was silent for 520 periods begins anew. Whether a change is the source's or the world's,
+    `anomalies` says beside the others, not this.
 
     Examples
     --------
@@ -131,6 +133,7 @@ class SourceQuality:
             self._sources.move_to_end(case.source)
             if source.period < period:
                 self._close_until(case.source, source, period)
+                source = self._sources[case.source]
         for series, (hits, trials) in zip(source.series, QualityIndicator.of(case), strict=True):
             if trials:
                 series.add(hits, trials)
@@ -165,6 +168,9 @@ class SourceQuality:
 
     def _close_until(self, name: str, source: _Source, period: int) -> None:
         """Judge the open period of a source and the empty ones after it, up to but without `period`."""
+        if period - source.period > _LONGEST_GAP:
+            self._sources[name] = _Source(period)
+            return
         kept = 0.5 ** (1 / self.half_life_periods)
         while source.period < period:
             source.deviations = {}

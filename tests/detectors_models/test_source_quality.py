@@ -220,6 +220,16 @@ def test_sources_are_bounded_and_the_longest_silent_goes_first() -> None:
     assert (quality.forgotten, [row[0] for row in quality.snapshot()["sources"]]) == (1, ["a", "c"])
 
 
+def test_a_source_silent_for_ten_years_begins_anew() -> None:
+    quality = learned(source_cases(30))
+    case = next(iter(source_cases(1)))
+    quality.learn_one(msgspec.structs.replace(case, received_at=START + timedelta(weeks=30 + 521)))
+    fresh = SourceQuality()
+    fresh.learn_one(msgspec.structs.replace(case, received_at=START + timedelta(weeks=30 + 521)))
+    assert quality.snapshot()["sources"] == fresh.snapshot()["sources"]
+    assert quality.anomalies() == ()
+
+
 def test_nullified_cases_change_nothing() -> None:
     quality = learned(source_cases(3))
     before = quality.snapshot()
