@@ -17,6 +17,7 @@ from kelsey.commands.doctor import doctor
 from kelsey.commands.hub import hub
 from kelsey.commands.intake import intake
 from kelsey.commands.interactions import interactions
+from kelsey.commands.privacy import privacy
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
 from kelsey.commands.report import report
@@ -74,6 +75,7 @@ for command in (
     sequential,
     treescan,
     protocol,
+    privacy,
     site,
     hub,
     replay,

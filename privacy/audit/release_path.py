@@ -1,0 +1,138 @@
+"""The real release code from reports to published tables, for a world so small that it can be run millions of times.
+
+Everything a site computes is what it computes in production: the wallet's `contribute`, `EpochVector.sum`,
+`encode_tables` and `add_noise`. What is different is that one encoded release is copied and noise is drawn for all
+copies in one call, which is the same distribution; `replay` compares single runs through the whole path, messages and
+signatures included, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
+
+from cases.errors import ParameterError
+from privacy.audit.canary import Canary, Move
+from privacy.epoch_vector import EpochVector
+from privacy.protocol import SurveillanceProtocol
+from privacy.release import Release, open_release, seal_release
+from privacy.release_spec import ReleaseSpec
+from privacy.trust_mode import PerSite, add_noise, encode_tables
+from privacy.wallet import Account, Operation, Outcome, contribute
+
+__all__ = ["History", "RandomBytes", "ReleasePath", "Tables"]
+
+Tables = dict[str, NDArray[np.int64]]
+History = Mapping[int, EpochVector]
+RandomBytes = Callable[[int], bytes]
+
+_OTHERS = 7 * 256  # what other patients have in every cell: the same in both worlds
+
+
+class ReleasePath:
+    """Trust mode ``per-site``: one site's releases.
+
+    Parameters
+    ----------
+    protocol
+        Whose budget, wallet, margin share and grid are audited. Its cells are replaced by the canary's; a calendar that
+        counts with the square root is cut to `epochs` (noise and sensitivity scale with it), one with an artefact keeps
+        its matrix and the last `epochs` are audited.
+    epochs
+        Number of releases that the audit looks at.
+    canary
+        The patient; by default the star.
+    patients
+        Number of equal patients that are all there or all missing. The guarantee for a group of g is g mu, so that a
+        bound on the group's, divided by g, is one on mu; it needs g squared times fewer runs.
+    """
+
+    name = "per-site"
+
+    def __init__(
+        self, protocol: SurveillanceProtocol, *, epochs: int, patients: int, canary: Canary | None = None
+    ) -> None:
+        if not 1 <= epochs <= protocol.calendar.count:
+            raise ParameterError(f"epochs must lie in [1, {protocol.calendar.count}], not {epochs!r}")
+        if not patients >= 1:
+            raise ParameterError(f"patients must be at least 1, not {patients!r}")
+        self.canary = canary or Canary.star(protocol.wallet_operations, epochs=epochs)
+        if not self.canary.moves[-1].epoch < epochs:
+            raise ParameterError(f"a canary's moves must lie in the {epochs} epochs that are audited")
+        self.protocol = _small_world(protocol, self.canary.reactions, epochs)
+        self.spec = ReleaseSpec.of(self.protocol)
+        self.patients = patients
+        self.epochs = range(self.protocol.calendar.count - epochs, self.protocol.calendar.count)
+
+    def charge(self, account: Account, move: Move) -> Outcome:
+        """What the wallet makes of a patient's reports."""
+        return contribute(account, added=move.added, removed=move.removed, policy=self.spec.wallet)
+
+    def history(self, *, with_canary: bool) -> dict[int, EpochVector]:
+        """Net weights by epoch, of all others and, or not, of the canary's patients."""
+        operations: dict[int, list[Operation]] = {epoch: [] for epoch in self.epochs}
+        operations[self.epochs[0]] += [Operation(cell, _OTHERS) for cell in range(self.canary.reactions)]
+        for _ in range(self.patients if with_canary else 0):
+            account = Account()
+            for move in self.canary.moves:
+                outcome = self.charge(account, move)
+                account = outcome.account
+                operations[self.epochs[move.epoch]] += outcome.operations
+        return {epoch: EpochVector.sum(each) for epoch, each in operations.items()}
+
+    def encode(self, epoch: int, history: History) -> Tables:
+        """Exact W of an epoch, by table."""
+        return encode_tables(self.spec, epoch, _until(epoch, history))
+
+    def protect(self, tables: Tables, random_bytes: RandomBytes) -> None:
+        """Add noise in place to tables of shape (copies, length)."""
+        add_noise(tables, {name: table.sigma for name, table in self.spec.tables.items()}, random_bytes=random_bytes)
+
+    def publish(self, epoch: int, history: History, copies: int, random_bytes: RandomBytes) -> list[Tables]:
+        """All that the world sees of an epoch, in `copies` independent runs; a sound path publishes once."""
+        tables = {name: np.tile(values, (copies, 1)) for name, values in self.encode(epoch, history).items()}
+        self.protect(tables, random_bytes)
+        return [tables]
+
+    def publish_messages(self, epoch: int, history: History, random_bytes: RandomBytes) -> Tables:
+        """One run of an epoch as in production: through the gate's own call, the signed line, and the hub's reading."""
+        key = Ed25519PrivateKey.from_private_bytes(bytes(32))  # signs nothing that leaves this process
+        tables = PerSite().protect(self.spec, epoch, _until(epoch, history), random_bytes=random_bytes)
+        release = Release(
+            site="audit", protocol_hash=self.protocol.hash, era=self.protocol.era, epoch=epoch, sequence=epoch,
+            tables=tables,
+        )  # fmt: skip
+        opened = open_release(seal_release(release, key), public_key=key.public_key(), protocol=self.protocol)
+        return dict(opened.tables)
+
+    def replay(self, seeds: Sequence[int]) -> bool:
+        """Whether single runs by message are, bit for bit, what `publish` gives for the same random bytes."""
+        for number, seed in enumerate(seeds):
+            history = self.history(with_canary=number % 2 == 0)
+            sources = [np.random.default_rng(seed).bytes for _ in range(2)]
+            for epoch in self.epochs:
+                (fast,) = self.publish(epoch, history, 1, sources[0])
+                real = self.publish_messages(epoch, history, sources[1])
+                if not all(np.array_equal(fast[name][0], real[name]) for name in real):
+                    return False
+        return True
+
+
+def _until(epoch: int, history: History) -> dict[int, EpochVector]:
+    return {past: vector for past, vector in history.items() if past <= epoch}
+
+
+def _small_world(protocol: SurveillanceProtocol, reactions: int, epochs: int) -> SurveillanceProtocol:
+    calendar = protocol.calendar
+    if protocol.factorisation is msgspec.UNSET:
+        calendar = msgspec.structs.replace(calendar, count=epochs)
+    small = msgspec.structs.replace(
+        protocol, drugs=("canary",), reactions=tuple(f"reaction {n}" for n in range(reactions)), calendar=calendar
+    )
+    if protocol.factorisation is not msgspec.UNSET:
+        vars(small)["strategy"] = protocol.strategy  # the very matrix, bound to the protocol before
+    return small
