@@ -71,6 +71,9 @@ class Evaluator:
     prior
         Of EBGM; by default the one that comes with Kelsey. Every evaluation is recorded with its version.
 
+    weight_ratio
+        As of `noisy_scores`.
+
     Raises
     ------
     ConfigurationError
@@ -85,12 +88,13 @@ class Evaluator:
         shelf: ReleaseShelf | None = None,
         level: float = 0.95,
         prior: PublicPrior | None = None,
+        weight_ratio: float = 1.0,
     ) -> None:
         self._store = store
         self._protocol = protocol
         self._shelf = ReleaseShelf() if shelf is None else shelf
         self._rules = rules_of(protocol)
-        self._level = level
+        self._level, self._weight_ratio = level, weight_ratio
         self._prior = load_public_prior() if prior is None else prior
         self._book = SignalBook(store)
         self._log = EventLog()
@@ -104,7 +108,7 @@ class Evaluator:
         with self._store.read() as connection:
             releases = self._release_count(connection, epoch)
             totals = running_totals(connection, self._shelf, self._protocol, epoch)
-        scores = noisy_scores(totals, level=self._level, prior=self._prior.prior)
+        scores = noisy_scores(totals, level=self._level, prior=self._prior.prior, weight_ratio=self._weight_ratio)
         flags = {rule.name: rule.flags(scores) for rule in self._rules}
         candidates = [
             Candidate(*self._protocol.pair(int(cell)), name, PairStatistic.of(scores, int(cell)))

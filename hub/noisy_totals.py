@@ -56,3 +56,17 @@ class NoisyTotals:
         for name in ("pair_sd", "drug_sd", "reaction_sd", "total_sd"):
             if not getattr(self, name) >= 0:
                 raise ParameterError(f"{name} must be at least 0, not {getattr(self, name)!r}")
+
+    def divided(self, by: float) -> NoisyTotals:
+        """Every count and standard deviation in units of `by` contributions."""
+        return NoisyTotals(
+            pair=self.pair / by,
+            drug=self.drug / by,
+            reaction=self.reaction / by,
+            total=self.total / by,
+            pair_sd=self.pair_sd / by,
+            drug_sd=self.drug_sd / by,
+            reaction_sd=self.reaction_sd / by,
+            total_sd=self.total_sd / by,
+            epochs=self.epochs,
+        )

@@ -49,6 +49,8 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ``host:port``; port 0 takes a free one.
     public_url
         How the world reaches the hub; named as the source of events.
+    weight_ratio
+        Sum of squared weights over sum of weights of the sites' contributions, in (0, 1].
     evaluation_grace_seconds
         How long after an epoch's close the hub waits for sites that are late, before it evaluates without them.
     heartbeat_seconds
@@ -62,6 +64,7 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     listen: str = "127.0.0.1:8080"
     public_url: str = "http://127.0.0.1:8080"
     evaluation_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 21600.0
+    weight_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     heartbeat_seconds: _Positive = 15.0
 
 

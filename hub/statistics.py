@@ -35,7 +35,7 @@ class ScoreState(IntEnum):
 
 
 def noisy_scores(
-    totals: NoisyTotals, *, level: float = 0.95, prior: GammaMixture | None = None
+    totals: NoisyTotals, *, level: float = 0.95, prior: GammaMixture | None = None, weight_ratio: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
     r"""All measures of all pairs at once; cell = drug index * number of reactions + reaction index.
 
@@ -47,6 +47,9 @@ def noisy_scores(
         Two-sided coverage of the intervals, in (0, 1).
     prior
         Of EBGM; by default the public one that comes with Kelsey.
+    weight_ratio
+        Sum of squared weights over sum of weights of the contributions, in (0, 1]: the sampling variance of a count of
+        1. No release tells it; 1 is never too small, and too wide where patients have many pairs.
 
     Returns
     -------
@@ -62,11 +65,21 @@ def noisy_scores(
     - ROR, PRR, RRR (observed over expected): Cornfield's interval with the noise of cell and margins in the variance.
     - IC, EBGM: posterior by the likelihood of count plus noise, margins included (`detectors.noisy`).
     - :math:`z = (y - E)/\sqrt{E + s^2 + v_E}`.
-    - Contributions carry weights of at most 1, so that the sampling variance used here (weight 1) is never too small.
+    - Counts, expected counts and noise are analysed in units of `weight_ratio` (quasi-Poisson), and given as they are.
     - Noise shared between a cell and the margins derived from it is ignored; it is positive, which only widens.
     """
     if not 0 < level < 1:
         raise ParameterError(f"level must lie in (0, 1), not {level!r}")
+    if not 0 < weight_ratio <= 1:
+        raise ParameterError(f"weight_ratio must lie in (0, 1], not {weight_ratio!r}")
+    prior = load_public_prior().prior if prior is None else prior
+    scores = _scores(totals.divided(weight_ratio), level=level, prior=prior)
+    for name in ("n", "n_sd", "n_lower", "expected", "detectable_excess"):
+        scores[name] = scores[name] * weight_ratio
+    return scores
+
+
+def _scores(totals: NoisyTotals, *, level: float, prior: GammaMixture) -> dict[str, NDArray[np.float64]]:
     quantile = float(ndtri(0.5 + 0.5 * level))
     drugs, reactions = totals.pair.shape
     n = np.ascontiguousarray(totals.pair, dtype=np.float64).ravel()
@@ -95,7 +108,7 @@ def noisy_scores(
         measures["rrr" + end] = cell / expected
         measures["ror" + end], measures["prr" + end] = _ratios(cell, d, r, totals.total)
     noise = {"sd": totals.pair_sd, "expected_ratio_sd": np.minimum(np.sqrt(ratio_variance), 1.0)}
-    measures |= _posteriors(y, expected, noise, level=level, prior=prior or load_public_prior().prior)
+    measures |= _posteriors(y, expected, noise, level=level, prior=prior)
 
     state = np.full(chosen.size, ScoreState.INFORMATIVE, dtype=np.float64)
     dominated = y <= quantile * totals.pair_sd

@@ -89,7 +89,7 @@ def build_context(
             protocol=protocol,
             intake=ReleaseIntake(store, protocol, site_keys, shelf=shelf),
             sum_intake=sums,
-            evaluator=Evaluator(store, protocol, shelf=shelf),
+            evaluator=Evaluator(store, protocol, shelf=shelf, weight_ratio=settings.hub.weight_ratio),
             shelf=shelf,
             signals=SignalBook(store),
             subscriptions=SubscriptionBook(store),

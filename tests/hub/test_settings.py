@@ -52,6 +52,7 @@ def test_settings_are_read_with_paths_beside_the_file(config: Path, federation: 
         ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:99999"', "listen must be host:port"),
         ("heartbeat_seconds = 0.2", "heartbeat_seconds = 0", r"\$\.hub\.heartbeat_seconds"),
         ("heartbeat_seconds = 0.2", "evaluation_grace_seconds = -1", "evaluation_grace_seconds"),
+        ("heartbeat_seconds = 0.2", "weight_ratio = 1.5", "weight_ratio"),
         ('id = "south"', 'id = "north"', "ids must be distinct"),
         ('id = "south"', 'id = "South Hospital"', r"at `\$\.site\[1\]\.id`"),
         ("timeout_seconds = 5", "timeout = 5", "timeout"),

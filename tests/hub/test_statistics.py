@@ -141,6 +141,41 @@ def test_shrunken_figures_are_those_of_the_noisy_likelihood(
         np.testing.assert_allclose(scores[name], values)
 
 
+def test_weights_below_one_are_counted_in_their_own_unit() -> None:
+    totals = noisy(np.array([[60.0, 35.0]]))
+    whole, half = noisy_scores(totals), noisy_scores(totals, weight_ratio=0.5)
+    for name in ("n", "n_sd", "n_lower", "expected"):
+        np.testing.assert_allclose(half[name], whole[name])
+    doubled = noisy_scores(
+        NoisyTotals(
+            pair=2 * totals.pair, drug=2 * totals.drug, reaction=2 * totals.reaction, total=2 * totals.total,
+            pair_sd=16.0, drug_sd=60.0, reaction_sd=60.0, total_sd=200.0,
+        )
+    )  # fmt: skip
+    for name in ("ror_lower", "rrr_upper", "ic_lower", "eb05", "z"):
+        np.testing.assert_allclose(half[name], doubled[name])
+    assert np.all(half["eb05"] > whole["eb05"])
+    assert np.all(half["detectable_excess"] < whole["detectable_excess"])
+    with pytest.raises(ParameterError, match=r"weight_ratio must lie in \(0, 1\], not nan"):
+        noisy_scores(totals, weight_ratio=float("nan"))
+
+
+def test_intervals_cover_for_weighted_contributions() -> None:
+    """Weights 1 and 1/2, one in five the larger: sum of squares over sum 0.67. Three standard errors about 0.95."""
+    random = np.random.default_rng(4)
+    size, expected = 20_000, 20.0
+    pairs = random.poisson(expected / 0.6025, size)
+    ones = random.binomial(pairs, 0.205)
+    margin = np.sqrt(expected * 1e7)
+    totals = NoisyTotals(
+        pair=(0.5 * (pairs + ones) + random.normal(0, 3, size))[:, None], drug=np.full(size, margin),
+        reaction=np.array([margin]), total=1e7, pair_sd=3.0, drug_sd=0.0, reaction_sd=0.0, total_sd=0.0,
+    )  # fmt: skip
+    for ratio, low, high in ((0.67, 0.945, 0.955), (1.0, 0.96, 0.985)):
+        scores = noisy_scores(totals, weight_ratio=ratio)
+        assert low < np.mean((scores["rrr_lower"] <= 1) & (scores["rrr_upper"] >= 1)) < high
+
+
 def test_the_prior_is_that_of_the_shrinker_alone() -> None:
     totals = noisy(np.array([[60.0, 35.0, 20.0]]))
     other = noisy_scores(totals, prior=GammaMixture(alpha1=0.2, beta1=0.1, alpha2=2.0, beta2=4.0, p=1 / 3))
