@@ -19,7 +19,7 @@ from detectors.noisy._posterior import posterior_summary
 __all__ = ["interpolated_summary"]
 
 _Floats = NDArray[np.float64]
-_SPACING = np.array([0.3, 0.22, 0.1])  # in the logarithm of the expected count, the place of the count, ratio_sd
+_SPACING = np.array([0.3, 0.22, 0.08])  # in the logarithm of the expected count, the place of the count, ratio_sd
 _MARGIN = 2  # points beyond the values: a spline is worst at its ends
 _REACH = 3  # how far from a row the spline still feels a point of the table
 _HALVINGS = 50
