@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from cases import KelseyError
+from hub.activation import activations, require_activation
 from hub.address_guard import AddressGuard
 from hub.rules import rules_of
 from hub.settings import HubSettings, load_hub_settings
@@ -97,9 +98,19 @@ def _database(settings: HubSettings) -> list[HubFinding]:
             is_ok = apart <= _CLOCK_TOLERANCE_SECONDS
             detail = f"{apart:.0f} s from the database's"
             findings.append(HubFinding("clock", is_ok, detail, "" if is_ok else "run NTP on both machines"))
-        return findings
+        return [*findings, _activation(settings, store)]
     finally:
         store.close()
+
+
+def _activation(settings: HubSettings, store: HubStore) -> HubFinding:
+    try:
+        require_activation(store, settings.protocol())
+    except KelseyError as error:
+        return _bad("activation", error)
+    known = activations(store)
+    said = f"by {known[-1].activated_by} on {known[-1].activated_at:%Y-%m-%d}" if known else "none: a trial"
+    return _good("activation", said)
 
 
 def _good(name: str, detail: str) -> HubFinding:

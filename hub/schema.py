@@ -41,6 +41,7 @@ __all__ = [
     "pair_of_interest",
     "pair_overview",
     "pair_statistic",
+    "protocol_activation",
     "refusal",
     "release",
     "release_vector",
@@ -136,6 +137,19 @@ refusal = Table(
     Column("site", String(64), nullable=False),  # "" where no registered site is named
     Column("reason", String(64), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+)
+
+protocol_activation = Table(  # the last row is the protocol the hub works under
+    "protocol_activation",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("protocol_hash", String(64), nullable=False),
+    Column("era", Text, nullable=False),
+    Column("activated_by", String(128), nullable=False),
+    Column("activated_at", UtcDateTime, nullable=False),
+    Column("signed_by", Text, nullable=False),  # JSON list
+    Column("protocol", LargeBinary, nullable=False),
+    Column("signatures", LargeBinary, nullable=False),
 )
 
 evaluation = Table(
@@ -268,4 +282,4 @@ api_key = Table(
     Column("revoked_at", UtcDateTime),
 )
 
-APPEND_ONLY = (release, release_vector, sum_share, refusal, sdr_transition, event, delivery)
+APPEND_ONLY = (release, release_vector, sum_share, protocol_activation, refusal, sdr_transition, event, delivery)

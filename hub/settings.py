@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from cases import ConfigurationError
 from hub.roles import Role
 from hub.sum_intake import SUM_SITE
+from privacy.key_file import load_public_key
 from privacy.protocol import SurveillanceProtocol
 from privacy.secure_sum import Role as AggregatorRole
 
@@ -184,21 +183,6 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def aggregator_keys(self) -> dict[AggregatorRole, Ed25519PublicKey]:
         """Public key by role; raises `ConfigurationError` for a file that holds something else."""
         return {each.role: load_public_key(each.public_key_file, f"the {each.role}") for each in self.aggregator}
-
-
-def load_public_key(path: Path, owner: str) -> Ed25519PublicKey:
-    """An Ed25519 public key from a PEM file; raises `ConfigurationError` for a file that holds something else."""
-    data = _read(path, f"public_key_file of {owner}")
-    try:
-        key = load_pem_public_key(data)
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError(
-            f"{path}: not an Ed25519 public key in PEM form ({owner})",
-            hint="openssl pkey -in signing.pem -pubout makes it from the signing key",
-        )
-    return key
 
 
 def _read(path: Path, what: str) -> bytes:

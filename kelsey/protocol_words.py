@@ -22,8 +22,9 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
         "vocabulary": protocol.vocabulary,
         "active cells": f"{len(protocol.drugs):,} drugs x {len(protocol.reactions):,} reactions",
         "guarantee": f"epsilon {protocol.epsilon:g}, delta {protocol.delta:g}: one patient at one site, whole era",
-        "wallet": f"C = {protocol.wallet_capacity:g}, at most {protocol.wallet_operations} operations a patient",
-        "trust mode": protocol.trust_mode,
+        "wallet": f"C = {protocol.wallet_capacity:g}, at most {protocol.wallet_operations} operations a patient, "
+        "weights in steps of 1/256",
+        "trust mode": _trust(protocol),
         "factorisation": (
             "square root"
             if protocol.factorisation is UNSET
@@ -36,3 +37,13 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
         ),
         "rules": ", ".join(protocol.rules),
     }
+
+
+def _trust(protocol: SurveillanceProtocol) -> str:
+    cohort = protocol.cohort
+    if cohort is None:
+        return "per-site: every site adds the whole noise"
+    return (
+        f"secure-sum: a sum is opened with at least {cohort.minimum} sites, of which {cohort.honest} are relied upon "
+        "to add their noise"
+    )

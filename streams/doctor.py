@@ -16,6 +16,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from cases import KelseyError
+from streams.acceptance import require_acceptance
 from streams.finding import Finding
 from streams.http_release_sink import HttpReleaseSink
 from streams.kafka_connection import client_options
@@ -44,6 +45,8 @@ def check_site(config: Path, *, role: str | None = None) -> list[Finding]:
     findings += _secrets(settings, role)
     findings.append(_tried("vocabulary", lambda: settings.vocabulary().label))
     findings.append(_tried("protocol", lambda: _protocol(settings)))
+    if role in (None, "gate") and settings.site.protocol_file:
+        findings.append(_tried("acceptance", lambda: _acceptance(settings)))
     findings += _disk(settings.data_directory)
     findings += _kafka(settings)
     if role in (None, "gate"):
@@ -72,6 +75,13 @@ def _protocol(settings: SiteSettings) -> str:
     if protocol is None:
         return "none accepted: the site counts and releases nothing"
     return f"{protocol.name} {protocol.version}, {protocol.hash[:12]}, epsilon {protocol.epsilon:g}"
+
+
+def _acceptance(settings: SiteSettings) -> str:
+    protocol = settings.protocol()
+    assert protocol is not None  # noqa: S101  asked for only where a file is named
+    found = require_acceptance(settings.data_directory, protocol)
+    return f"accepted by {found.accepted_by} on {found.accepted_at:%Y-%m-%d}"
 
 
 def _disk(directory: Path) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from types import FrameType
 from cases import ConfigurationError, ServiceError
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import Published
+from streams.acceptance import require_acceptance
 from streams.connect import Connector
 from streams.gate import Gate
 from streams.gate_runner import GateRunner
@@ -101,10 +102,11 @@ def run_connector(settings: SiteSettings, *, metrics_listen: str) -> int:
 
 
 def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
-    """Release what is due and deliver it to the hub."""
+    """Release what is due and deliver it to the hub, under a protocol the site has accepted and no other."""
     protocol = settings.protocol()
     if protocol is None:
         raise ConfigurationError("the gate needs [site] protocol_file", hint="ask the hub's operator for the protocol")
+    require_acceptance(settings.data_directory, protocol)
     link = settings.require_hub()
     set_up_logging(settings.site.log_format)
     stopping, metrics = _on_signals(), SiteMetrics()

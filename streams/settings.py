@@ -13,16 +13,23 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cases import ConfigurationError, Vocabulary
 from cases.pseudonym import MINIMUM_KEY_BYTES
 from connectors import default_vocabulary
+from privacy.key_file import load_public_key, parse_private_key
 from privacy.protocol import SurveillanceProtocol
 
-__all__ = ["HubLink", "KafkaSettings", "SiteIdentity", "SiteSettings", "SourceSettings", "load_site_settings"]
+__all__ = [
+    "HubLink",
+    "KafkaSettings",
+    "SignerSettings",
+    "SiteIdentity",
+    "SiteSettings",
+    "SourceSettings",
+    "load_site_settings",
+]
 
 _OPEN_VOCABULARY = "open"
 _SITE_ID = r"[a-z0-9][a-z0-9-]{0,62}"  # what a release may carry
@@ -126,11 +133,19 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     token_file: str = ""
 
 
+class SignerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A ``[[signer]]``: whose signature a protocol must have before this site accepts it, and who may change a cap."""
+
+    name: str
+    public_key_file: str
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteIdentity
     kafka: KafkaSettings | None = None
     hub: HubLink | None = None
     source: tuple[SourceSettings, ...] = ()
+    signer: tuple[SignerSettings, ...] = ()
 
 
 class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +156,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     kafka: KafkaSettings | None = None
     hub: HubLink | None = None
     sources: tuple[SourceSettings, ...] = ()
+    signers: tuple[SignerSettings, ...] = ()
 
     @property
     def data_directory(self) -> Path:
@@ -176,14 +192,12 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     def signing_key(self) -> Ed25519PrivateKey:
         """The site's release signing key; raises `ConfigurationError` where it is not an Ed25519 PEM."""
         data = self.secret("signing_key_file", self.site.signing_key_file)
-        way_out = f"openssl genpkey -algorithm ed25519 -out {self.site.signing_key_file or 'signing.pem'}"
-        try:
-            key = load_pem_private_key(data, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise ConfigurationError("signing_key_file is not an unencrypted PEM private key", hint=way_out) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ConfigurationError("signing_key_file is not an Ed25519 key", hint=way_out)
-        return key
+        file = self.site.signing_key_file or "signing.pem"
+        return parse_private_key(data, "signing_key_file", file=file)
+
+    def signer_keys(self) -> dict[str, Ed25519PublicKey]:
+        """Public key by name of signer; raises `ConfigurationError` for a file that holds something else."""
+        return {each.name: load_public_key(self.path(each.public_key_file), each.name) for each in self.signers}
 
     def api_key(self) -> str:
         """The bearer key for the hub, blanks around it taken off."""
@@ -252,7 +266,14 @@ def load_site_settings(path: Path | str) -> SiteSettings:
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{path}: {error}", hint="docs/streams.md lists every setting") from error
     _check(path, file)
-    return SiteSettings(folder=path.parent, site=file.site, kafka=file.kafka, hub=file.hub, sources=file.source)
+    return SiteSettings(
+        folder=path.parent,
+        site=file.site,
+        kafka=file.kafka,
+        hub=file.hub,
+        sources=file.source,
+        signers=file.signer,
+    )
 
 
 def _check(path: Path, file: _File) -> None:
@@ -267,6 +288,9 @@ def _check(path: Path, file: _File) -> None:
     names = [source.name for source in file.source]
     if len(set(names)) != len(names) or not all(names):
         raise ConfigurationError(f"{path}: every [[source]] needs a name of its own")
+    signers = [signer.name for signer in file.signer]
+    if len(set(signers)) != len(signers) or not all(signers):
+        raise ConfigurationError(f"{path}: every [[signer]] needs a name of its own")
     for source in file.source:
         if source.type == "fhir-server" and not source.url:
             raise ConfigurationError(f"{path}: source {source.name} needs url")

@@ -9,6 +9,7 @@ from typing import Literal
 import click
 
 from kelsey.commands.options import EXISTING_FILE, OUTPUT_FILE, as_json_option, print_json
+from kelsey.commands.protocol_agreement import accept, activate, diff, sign
 from kelsey.console import table
 
 __all__ = ["protocol"]
@@ -16,7 +17,7 @@ __all__ = ["protocol"]
 
 @click.group()
 def protocol() -> None:
-    """Make and read surveillance protocols."""
+    """Make, read, sign and accept surveillance protocols."""
 
 
 @protocol.command(
@@ -25,7 +26,9 @@ Examples:
   kelsey protocol new --name national --era 2027-2031 --start 2027-01-04 --epoch week --epochs 260 \\
       --epsilon 3 --delta 1e-7 --vocabulary terms.csv --out protocol.json
   kelsey protocol new --name pilot --era 2027 --start 2027-01-01 --epoch month --epochs 12 \\
-      --epsilon 1 --delta 1e-6 --out protocol.json"""
+      --epsilon 1 --delta 1e-6 --out protocol.json
+  kelsey protocol new --name national --era 2027 --start 2027-01-01 --epoch day --epochs 365 --epsilon 3 --delta 1e-7 \\
+      --trust secure-sum --minimum-cohort 40 --honest-fraction 0.8 --factorisation daily-year --out protocol.json"""
 )
 @click.option("--name", required=True, help="What people call it.")
 @click.option("--era", required=True, help="Name of the time for which budget and wallets are paid once.")
@@ -53,6 +56,15 @@ Examples:
     metavar="FILE",
     help="Artefact of `kelsey protocol factorise`, or daily-year (built in). Default: the square root.",
 )
+@click.option(
+    "--trust",
+    type=click.Choice(["per-site", "secure-sum"]),
+    default="per-site",
+    show_default=True,
+    help="Who adds the noise: every site the whole of it, or all together to a sum that two aggregators form.",
+)
+@click.option("--minimum-cohort", type=int, help="Of secure-sum: fewest sites with which a sum is opened.")
+@click.option("--honest-fraction", type=float, help="Of secure-sum: share of them that is relied upon, in (0, 1].")
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Protocol file (canonical JSON).")
 def new(
     name: str,
@@ -66,9 +78,14 @@ def new(
     narratives: bool,
     rules: tuple[str, ...],
     factorisation: str | None,
+    trust: Literal["per-site", "secure-sum"],
+    minimum_cohort: int | None,
+    honest_fraction: float | None,
     out: Path,
 ) -> None:
     """Make a protocol file; says what is unusual about it."""
+    from msgspec import UNSET
+
     from cases import TermKind
     from hub.rules import rules_of
     from kelsey.factorise import artefact_fields
@@ -95,6 +112,9 @@ def new(
         delta=delta,
         with_narrative=narratives,
         rules=rules,
+        trust_mode=trust,
+        minimum_cohort=UNSET if minimum_cohort is None else minimum_cohort,
+        honest_fraction=UNSET if honest_fraction is None else honest_fraction,
         **artefact_fields(artefact),
     )
     rules_of(made)
@@ -128,9 +148,7 @@ def show(file: Path, artefact: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    width = max(map(len, facts))
-    for label, value in facts.items():
-        click.echo(f"{label.ljust(width)}  {value}")
+    click.echo(table(facts.items()))
     for concern in loaded.concerns():
         click.echo(f"note: {concern}", err=True)
 
@@ -209,3 +227,7 @@ def factorise(
         print_json(facts)
         return
     click.echo(table(facts.items()))
+
+
+for _command in (accept, activate, diff, sign):
+    protocol.add_command(_command)

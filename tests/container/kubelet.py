@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tests.container.engine import ContainerEngine
-from tests.helm.charts import Manifest
+from tests.helm.charts import Manifest, containers
 from tests.services.server_process import free_port
 
 __all__ = ["PlayedPod", "play"]
@@ -140,7 +140,8 @@ def play(
     container = spec["containers"][0]
     probes = {kind: container.pop(kind) for kind in list(container) if kind.endswith("Probe")}
     container.pop("ports", None)
-    container["imagePullPolicy"] = "Never"
+    for each in containers(spec):
+        each["imagePullPolicy"] = "Never"
     for old, new in (replace or {}).items():
         container["args"] = [word.replace(old, new) for word in container["args"]]
     text = own.with_suffix(".yaml")

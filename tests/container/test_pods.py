@@ -82,7 +82,7 @@ def test_a_record_walks_through_the_rendered_pods(engine: ContainerEngine, kafka
     hub = _play_hub(engine, files, (keys / "signing.pub").read_text(encoding="utf-8"), tmp_path)
     hub.wait_until_healthy()
 
-    site = _rendered("site", _site_values(kafka.bootstrap, hub.url), files)
+    site = _rendered("site", _site_values(kafka.bootstrap, hub.url, protocol.hash), files)
     _write_records(tmp_path / "claims" / "kelsey-site-connector-records")
     topics = play(engine, _one(site, "Job", ""), files=files, folder=tmp_path, listens_on=9464)
     assert topics.wait_until_done() == 0, topics.log()
@@ -124,14 +124,17 @@ def _play_hub(engine: ContainerEngine, files: _Files, public_key: str, folder: P
     return play(engine, _one(manifests, "Deployment", ""), files=files, folder=folder, listens_on=8080)
 
 
-def _site_values(bootstrap: str, hub_url: str) -> dict[str, Any]:
+def _site_values(bootstrap: str, hub_url: str, protocol_hash: str) -> dict[str, Any]:
     claim = {"name": "records", "persistentVolumeClaim": {"claimName": "records"}}
     return {
         **_image(),
         "site": {
             "id": "north",
             "existingSecret": "kelsey-site",
-            "protocol": {"existingConfigMap": "kelsey-protocol"},
+            "protocol": {
+                "existingConfigMap": "kelsey-protocol",
+                "accepted": {"hash": protocol_hash, "by": "Dr. Imre Vass"},
+            },
             "sealGraceSeconds": 1,
         },
         "kafka": {

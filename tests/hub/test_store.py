@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from cases import ConfigurationError, ServiceError
 from hub import schema
+from hub.activation import activate
 from hub.embedded import EmbeddedHub
 from hub.errors import ReleaseRefused
 from hub.lifecycle import SdrState
 from hub.roles import Role as ApiRole
+from hub.settings import HubSection, HubSettings
 from hub.store import HubStore
 from hub.subscriptions import DeliveryStatus, SubscriptionBook
 from hub.sum_intake import SumIntake
@@ -25,6 +27,9 @@ from tests.hub.secure_sum import PROTOCOL, PUBLIC, House
 
 def fill(store: HubStore, federation: Federation, folder: Path) -> None:
     """At least one row in every append-only table."""
+    federation.protocol.dump(folder / "protocol.json")
+    settings = HubSettings(hub=HubSection(protocol_file=folder / "protocol.json", database_url="sqlite://"))
+    activate(settings, store, activated_by="Dr Oldham", at=NOW)
     house = House(folder)
     house.send("north", 0, {})
     house.send("south", 0, {})

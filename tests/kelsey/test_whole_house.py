@@ -157,6 +157,11 @@ def test_a_record_walks_from_a_hospital_to_a_signal(
         kelsey("hub", "key", "add", "--config", hub, "--name", "north", "--role", "site", "--site", "north")
     )
     officer = kelsey("hub", "key", "add", "--config", hub, "--name", "Dr Oldham", "--role", "officer").strip()
+    kelsey(
+        "protocol", "sign", tmp_path / "protocol.json", "--key", tmp_path / "secrets/signing.pem", "--party", "north"
+    )
+    kelsey("protocol", "activate", "--config", hub, "--by", "Dr Oldham")
+    kelsey("protocol", "accept", "--config", site, "--by", "Dr Vass")
     kelsey("site", "topics", "--config", site)
     kelsey("hub", "status", "--config", hub)
     headers = {"Authorization": f"Bearer {officer}"}

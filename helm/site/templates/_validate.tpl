@@ -23,6 +23,7 @@
 {{- end -}}
 {{- if $v.gate.enabled -}}
 {{- if not $v.site.protocol.existingConfigMap }}{{ $missing = append $missing "site.protocol.existingConfigMap is empty: the gate releases only under a protocol you have accepted; set gate.enabled=false to count without releasing" }}{{ end -}}
+{{- with $v.site.protocol }}{{ if or (not .accepted.hash) (not .accepted.by) }}{{ $missing = append $missing "site.protocol.accepted is not complete: read the protocol with `kelsey protocol show protocol.json`; whoever accepts it gives its hash and their name" }}{{ end }}{{ end -}}
 {{- if not $v.hub.url }}{{ $missing = append $missing "hub.url is empty: give the https address of the hub, or set gate.enabled=false" }}{{ end -}}
 {{- if not $v.hub.existingSecret }}{{ $missing = append $missing "hub.existingSecret is empty: name the Secret with this site's API key for the hub" }}{{ end -}}
 {{- end -}}
