@@ -184,6 +184,20 @@ class Gate:
             settled += 1
         return settled
 
+    def send_again(self, sink: ReleaseSink) -> int:
+        """Give `sink` every line of the era that was sent before; it takes what it lacks. Returns how many.
+
+        For aggregators that were put back from a backup. Raises what the sink raises.
+        """
+        again = 0
+        for epoch in range(self._sealed):
+            payload = self._ledger.payload(self.protocol.era, epoch)
+            if payload is not None:
+                self._envelope.check(payload, epoch)
+                sink.send(payload)
+                again += 1
+        return again
+
     def _sharing(self, epoch: int) -> str:
         """Under which name the aggregators know the sealed shares of an epoch."""
         return sharing_of(unpack_sharing(self._ledger.payload(self.protocol.era, epoch) or b"")[Role.LEADER])

@@ -16,12 +16,13 @@ from streams.gate import Gate
 from streams.gate_store import PartVerdict
 from streams.in_message import InMessage
 from streams.metrics import SiteMetrics
-from streams.release_sink import ReleaseRejected, ReleaseSink
+from streams.release_sink import AcceptanceSource, ReleaseRejected, ReleaseSink
 
 __all__ = ["GateRunner", "PartReader"]
 
 _log = logging.getLogger("kelsey.gate")
 _FIRST_WAIT, _LAST_WAIT, _REJECTED_WAIT = timedelta(seconds=1), timedelta(minutes=5), timedelta(minutes=15)
+_SETTLE_EVERY, _SEND_AGAIN_EVERY = timedelta(seconds=30), timedelta(hours=6)
 
 
 class PartReader(Protocol):
@@ -45,6 +46,8 @@ class GateRunner:
         How long after its end an epoch is kept open for parts.
     metrics
         To count in.
+    counted
+        Under trust mode ``secure-sum``: who knows which sites were counted.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class GateRunner:
         clock: Callable[[], datetime],
         grace: timedelta,
         metrics: SiteMetrics,
+        counted: AcceptanceSource | None = None,
     ) -> None:
         self._gate = gate
         self._reader = reader
@@ -65,6 +69,8 @@ class GateRunner:
         self._metrics = metrics
         self._wait = _FIRST_WAIT
         self._not_before: datetime | None = None
+        self._counted = counted
+        self._settle_at = self._send_again_at = clock()
         self._shown = dict.fromkeys(("reserved", "sealed", "sent"), 0)
         if (epoch := gate.last_sent_epoch()) is not None:  # a restart must not look like a site that never released
             metrics.release_last_sent.set(gate.protocol.calendar.closes_at(epoch).timestamp())
@@ -74,6 +80,7 @@ class GateRunner:
         messages, is_all = self._reader.poll()
         if messages:
             self._take(messages)
+        self._settle()
         if is_all:
             self._release_due()
         self._deliver()
@@ -115,6 +122,20 @@ class GateRunner:
             self._wait = min(2 * self._wait, _LAST_WAIT)
         else:
             self._not_before, self._wait = None, _FIRST_WAIT
+
+    def _settle(self) -> None:
+        """Ask which epochs were counted; now and then show the aggregators what they may have lost."""
+        now = self._clock()
+        if self._counted is None or now < self._settle_at:
+            return
+        self._settle_at = now + _SETTLE_EVERY
+        try:
+            self._gate.settle(self._counted)
+            if now >= self._send_again_at:
+                self._gate.send_again(self._sink)
+                self._send_again_at = now + _SEND_AGAIN_EVERY
+        except (ServiceError, ReleaseRejected) as error:
+            _log.warning("%s; again in %.0f s", error, _SETTLE_EVERY.total_seconds())
 
     def _show(self) -> None:
         self._metrics.show_budget(self._gate.budget())

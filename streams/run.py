@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from cases import ConfigurationError, ServiceError
+from cases import ConfigurationError, IntegrityError, ServiceError
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import Published
+from privacy.protocol import SurveillanceProtocol
 from streams.acceptance import require_acceptance
+from streams.aggregator_pair import AggregatorPair
 from streams.connect import Connector
 from streams.gate import Gate
 from streams.gate_runner import GateRunner
@@ -28,6 +30,7 @@ from streams.log_setup import set_up_logging
 from streams.metrics import SiteMetrics
 from streams.raw_writer import RawWriter
 from streams.run_worker import run_worker
+from streams.secure_sum_settings import open_aggregators
 from streams.settings import SiteSettings, load_site_settings
 from streams.sources import build_source
 from streams.supervisor import Supervisor
@@ -58,14 +61,15 @@ def run_role(settings: SiteSettings, role: str, *, metrics_listen: str | None = 
 def run_site(config: Path) -> int:
     """Run all roles, each in a process of its own, until SIGTERM or SIGINT; returns the exit code.
 
-    A process that ends is started again, with a growing wait. Without ``[hub]`` there is no gate, without
-    ``[[source]]`` no connector.
+    A process that ends is started again, with a growing wait. Without ``[hub]`` or ``[secure_sum]`` there is no gate,
+    without ``[[source]]`` no connector.
     """
     settings = load_site_settings(config)
     settings.require_kafka()
     set_up_logging(settings.site.log_format)
     command = [sys.executable, "-m", "streams.role"]
-    wanted = {"connector": bool(settings.sources), "worker": True, "gate": settings.hub is not None}
+    is_releasing = settings.hub is not None or settings.secure_sum is not None
+    wanted = {"connector": bool(settings.sources), "worker": True, "gate": is_releasing}
     children = {
         role: [*command, str(config), role, shifted(settings.site.metrics_listen, number)]
         for number, role in enumerate(ROLES)
@@ -107,12 +111,9 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
     if protocol is None:
         raise ConfigurationError("the gate needs [site] protocol_file", hint="ask the hub's operator for the protocol")
     require_acceptance(settings.data_directory, protocol)
-    link = settings.require_hub()
     set_up_logging(settings.site.log_format)
     stopping, metrics = _on_signals(), SiteMetrics()
-    sink = HttpReleaseSink(
-        link.url, api_key=settings.api_key(), ca_file=settings.path(link.ca_file) if link.ca_file else None
-    )
+    sink = _sink(settings, protocol)
     beat = [time.monotonic(), 0.0]  # last sign of life, last turn that could read the parts
     health = HealthServer(
         metrics_listen,
@@ -120,7 +121,7 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
         is_alive=lambda: time.monotonic() - beat[0] < _ALIVE_SECONDS,
         is_ready=lambda: beat[1] > 0 and time.monotonic() - beat[1] < _ALIVE_SECONDS,
     )
-    published = _last_published(sink, stopping, beat)
+    published = _last_published(sink, stopping, beat) if isinstance(sink, HttpReleaseSink) else None
     if stopping.is_set():
         sink.close()
         health.close()
@@ -133,6 +134,8 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
         store=store,
         ledger=BudgetLedger(settings.data_directory / "ledger.sqlite", last_published=published),
     )
+    if isinstance(sink, AggregatorPair):
+        _refuse_older_ledger(gate, sink, stopping, beat)
     reader = KafkaPartReader(settings, start=store.next_offset(0))
     runner = GateRunner(
         gate,
@@ -141,6 +144,7 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
         clock=lambda: datetime.now(UTC),
         grace=timedelta(seconds=settings.site.seal_grace_seconds),
         metrics=metrics,
+        counted=None if isinstance(sink, HttpReleaseSink) else sink,
     )
     _log.info("gate of site %s under protocol %s", settings.site.id, protocol.hash[:12])
     while not stopping.is_set():
@@ -156,6 +160,23 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
     gate.close()
     health.close()
     return 0
+
+
+def _sink(settings: SiteSettings, protocol: SurveillanceProtocol) -> HttpReleaseSink | AggregatorPair:
+    """Where the protocol's trust mode sends releases: to the hub, or in shares to the aggregators."""
+    if protocol.cohort is None:
+        link = settings.require_hub()
+        ca_file = settings.path(link.ca_file) if link.ca_file else None
+        return HttpReleaseSink(link.url, api_key=settings.api_key(), ca_file=ca_file)
+    if settings.secure_sum is None:
+        raise ConfigurationError(
+            f"protocol {protocol.name} sums securely, and site.toml has no [secure_sum] table",
+            hint="add [secure_sum] with both aggregators (docs/streams.md)",
+        )
+    return open_aggregators(
+        settings.secure_sum, path=settings.path, site_id=settings.site.id, signing_key=settings.signing_key(),
+        protocol=protocol,
+    )  # fmt: skip
 
 
 def _writer(settings: SiteSettings, stopping: threading.Event) -> RawWriter | None:
@@ -179,6 +200,27 @@ def _last_published(sink: HttpReleaseSink, stopping: threading.Event, beat: list
             _log.warning("%s", error)
             stopping.wait(2.0)
     return None
+
+
+def _refuse_older_ledger(gate: Gate, pair: AggregatorPair, stopping: threading.Event, beat: list[float]) -> None:
+    """Raise `IntegrityError` where an aggregator has the epoch that this ledger would seal next.
+
+    Waits for the aggregators' word: without it nothing is sealed. Shares sealed anew for an epoch would be refused as
+    equivocation, and what the lost ones hold would be counted twice.
+    """
+    while (epoch := gate.next_epoch) is not None and not stopping.is_set():
+        beat[0] = time.monotonic()
+        try:
+            if pair.has_share_of(epoch):
+                raise IntegrityError(
+                    f"epoch {epoch} was sealed before, and this ledger does not know: it is an older backup",
+                    hint="put the newest ledger back; without it the era is over for this site",
+                )
+        except ServiceError as error:
+            _log.warning("%s", error)
+            stopping.wait(2.0)
+        else:
+            return
 
 
 def _on_signals() -> threading.Event:

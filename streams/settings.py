@@ -20,6 +20,7 @@ from cases.pseudonym import MINIMUM_KEY_BYTES
 from connectors import default_vocabulary
 from privacy.key_file import load_public_key, parse_private_key
 from privacy.protocol import SurveillanceProtocol
+from streams.secure_sum_settings import SecureSumSettings
 
 __all__ = [
     "HubLink",
@@ -144,6 +145,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteIdentity
     kafka: KafkaSettings | None = None
     hub: HubLink | None = None
+    secure_sum: SecureSumSettings | None = None
     source: tuple[SourceSettings, ...] = ()
     signer: tuple[SignerSettings, ...] = ()
 
@@ -155,6 +157,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteIdentity
     kafka: KafkaSettings | None = None
     hub: HubLink | None = None
+    secure_sum: SecureSumSettings | None = None
     sources: tuple[SourceSettings, ...] = ()
     signers: tuple[SignerSettings, ...] = ()
 
@@ -271,6 +274,7 @@ def load_site_settings(path: Path | str) -> SiteSettings:
         site=file.site,
         kafka=file.kafka,
         hub=file.hub,
+        secure_sum=file.secure_sum,
         sources=file.source,
         signers=file.signer,
     )

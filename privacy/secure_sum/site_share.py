@@ -29,6 +29,7 @@ from privacy.secure_sum.share_error import ShareError, ShareFault
 __all__ = [
     "Role",
     "SiteShare",
+    "epoch_of",
     "maximum_share_bytes",
     "open_share",
     "pack_sharing",
@@ -177,6 +178,11 @@ def unpack_sharing(data: bytes) -> dict[Role, bytes]:
     if not (data.startswith(_BOTH) and start < end < len(data)):
         raise ShareError(ShareFault.MALFORMED, "not both messages of an epoch")
     return {Role.LEADER: data[start:end], Role.HELPER: data[end:]}
+
+
+def epoch_of(message: bytes | memoryview) -> int:
+    """The epoch that one of a site's own messages is for; nothing is verified."""
+    return read_frame(_KIND, message, _Body)[0].epoch
 
 
 def sharing_of(message: bytes | memoryview) -> str:
