@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import heapq
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import RawRecord, TermKind
 from connectors import default_vocabulary
-from connectors.generator import GeneratorSource, HospitalGenerator, PlantedPair
+from connectors.generator import HOSPITALS, GeneratorSource, Hospital, HospitalGenerator, PlantedPair
 from detectors.rules import STANDARD_RULES, load_presets
 from kelsey.backtest_output import privacy_document, write_signals
 from kelsey.calendars import calendar_for
@@ -22,19 +26,33 @@ from kelsey.console import progress, table
 from kelsey.demo_page import demo_page
 from kelsey.federation import Federation
 from kelsey.ingest_words import combine_tallies, ingest_rows
+from kelsey.loopback_house import LoopbackHouse
 from kelsey.player import Player
 from kelsey.site_ending import endings
 from privacy.protocol import SurveillanceProtocol
 from streams.embedded import EmbeddedSite
 
-__all__ = ["DELTA", "EPSILON", "DemoSummary", "run_demo"]
+__all__ = ["DELTA", "EPSILON", "HONEST_FRACTION", "DemoSummary", "TrustMode", "run_demo"]
 
 EPSILON, DELTA = 3.0, 1e-6
+HONEST_FRACTION = 0.8
+
+TrustMode = Literal["per-site", "secure-sum"]
+
+_TWELVE = tuple(
+    Hospital(name=f"{each.name}-{number}", share=each.share / 4, r5_share=each.r5_share, old_share=each.old_share)
+    for each in HOSPITALS
+    for number in range(1, 5)
+)
+_LONGEST_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSummary:
-    """What the demonstration says when it is done; `found_*` count planted pairs that a view raised."""
+    """What the demonstration says when it is done; `found_*` count planted pairs that a view raised.
+
+    `found_sum` is that of the hub of a secure sum, None where there was none.
+    """
 
     out: str
     seed: int
@@ -45,6 +63,7 @@ class DemoSummary:
     planted: int
     found_pooled: int
     found_hub: int
+    found_sum: int | None
     hub_signals: int
     triage_auc: Mapping[str, float | None]
     seconds: float
@@ -65,19 +84,25 @@ class DemoSummary:
                 f"epsilon spent: {self.epsilon_spent:.3f} of {self.epsilon_limit:g}, for the whole year",
                 f"SDRs at the hub: {self.hub_signals}; planted pairs found: {self.found_hub} of {self.planted} "
                 f"(with all records in one place: {self.found_pooled})",
+                *([] if self.found_sum is None else [f"planted pairs found in the secure sum: {self.found_sum}"]),
                 f"{self.seconds:.0f} s; open {self.out}/index.html",
             ]
         )
 
 
-def run_demo(*, seed: int, out: Path) -> DemoSummary:
+def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSummary:
     """Play the year of `seed`, write the page and its data to `out`, and say what came of it.
+
+    With trust mode ``secure-sum`` there are twelve hospitals, and besides the play in this process everything runs once
+    more as on twelve computers: hub, two aggregators and twelve sites, each a process on 127.0.0.1 (`out`/secure-sum).
 
     The hub's database stays in `out` (``hub.db``) and can be served afterwards; one that is there is replaced.
     """
     started = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
-    generator = HospitalGenerator(seed=seed)
+    is_summed = trust == "secure-sum"
+    hospitals = _TWELVE if is_summed else HOSPITALS
+    generator = HospitalGenerator(seed=seed, hospitals=hospitals)
     protocol = _protocol(generator)
     keys = {hospital.name: Ed25519PrivateKey.generate() for hospital in generator.hospitals}
     rules = load_presets(STANDARD_RULES)
@@ -95,10 +120,12 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
     }
     database = out / "hub.db"
     database.unlink(missing_ok=True)
+    house = _start_house(seed, generator, protocol, out / "secure-sum") if is_summed else None
     player = Player(sites, calendar=protocol.calendar, rules=rules)
     found: dict[str, list[int]] = {"all records together": [], "hub, through the noise": []}
     with (
-        progress("twelve months", protocol.calendar.count) as advance,
+        house or nullcontext(),
+        progress("twelve months", protocol.calendar.count * (2 if is_summed else 1)) as advance,
         (out / "releases.ndjson").open("wb") as releases,
     ):
         federation = Federation(
@@ -114,14 +141,25 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
             for counts, log in zip(found.values(), (federation.pooled.log, federation.hub_log), strict=True):
                 counts.append(_found(generator.planted, log.first))
             advance()
+        summed: dict[tuple[str, str], date] | None = None
+        if house is not None:
+            house.wait(on_epoch=advance, timeout_seconds=_LONGEST_SECONDS)
+            summed = _first_dates(house.sdrs())
+            found["hub, secure sum"] = [
+                _found(
+                    generator.planted, {pair for pair, day in summed.items() if day <= protocol.calendar.last_day(t)}
+                )
+                for t in range(protocol.calendar.count)
+            ]
     ends = endings(player, is_private=True)
     ingest = combine_tallies(end.ingest for end in ends)
     write_signals(out / "signals.csv", [*federation.signal_rows(), *(row for end in ends for row in end.signals)])
     protocol.dump(out / "protocol.json")
     privacy = privacy_document(protocol, ends, protocol.calendar.count)
-    demo_page(federation, ingest=ingest, planted=generator.planted, found=found, sites=sites).write(out / "index.html")
+    page = demo_page(federation, ingest=ingest, planted=generator.planted, found=found, sites=sites, summed=summed)
+    page.write(out / "index.html")
     federation.close()
-    exact, noisy = (counts[-1] for counts in found.values())
+    exact, noisy, *of_sum = (counts[-1] for counts in found.values())
     return DemoSummary(
         out=str(out),
         seed=seed,
@@ -132,6 +170,7 @@ def run_demo(*, seed: int, out: Path) -> DemoSummary:
         planted=len(generator.planted),
         found_pooled=exact,
         found_hub=noisy,
+        found_sum=of_sum[0] if of_sum else None,
         hub_signals=len(federation.hub_log.first),
         triage_auc={name: site.triage.auc for name, site in sites.items()},
         seconds=time.perf_counter() - started,
@@ -154,18 +193,44 @@ def _protocol(generator: HospitalGenerator) -> SurveillanceProtocol:
     )
 
 
+def _start_house(
+    seed: int, generator: HospitalGenerator, protocol: SurveillanceProtocol, folder: Path
+) -> LoopbackHouse:
+    """The twelve sites, their aggregators and their hub, started; what an earlier run left is cleared."""
+    shutil.rmtree(folder, ignore_errors=True)
+    names = [hospital.name for hospital in generator.hospitals]
+    summed = msgspec.structs.replace(
+        protocol, trust_mode="secure-sum", minimum_cohort=len(names), honest_fraction=HONEST_FRACTION
+    )
+    house = LoopbackHouse(folder, summed, names)
+    told = {"seed": seed, "records": generator.records, "hospitals": msgspec.to_builtins(generator.hospitals)}
+    house.start({name: {**told, "hospital": name} for name in names})
+    return house
+
+
+def _first_dates(sdrs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], date]:
+    """The day on which each pair was first raised, by any rule."""
+    first: dict[tuple[str, str], date] = {}
+    for sdr in sdrs:
+        pair, day = (sdr["drug"], sdr["reaction"]), date.fromisoformat(sdr["first_date"])
+        first[pair] = min(day, first.get(pair, day))
+    return first
+
+
 def _records(seed: int, generator: HospitalGenerator) -> Iterator[tuple[str, RawRecord]]:
     """All hospitals' records in the order they were received."""
     yield from heapq.merge(
-        *(_hospital(seed, hospital.name) for hospital in generator.hospitals), key=lambda item: item[1].received_at
+        *(_hospital(seed, generator, hospital.name) for hospital in generator.hospitals),
+        key=lambda item: item[1].received_at,
     )
 
 
-def _hospital(seed: int, name: str) -> Iterator[tuple[str, RawRecord]]:
-    for batch in GeneratorSource(seed, name=name, hospital=name).batches(None):
+def _hospital(seed: int, generator: HospitalGenerator, name: str) -> Iterator[tuple[str, RawRecord]]:
+    source = GeneratorSource(seed, name=name, hospital=name, hospitals=generator.hospitals)
+    for batch in source.batches(None):
         for record in batch.records:
             yield name, record
 
 
-def _found(planted: Sequence[PlantedPair], first: Mapping[tuple[str, str], object]) -> int:
+def _found(planted: Sequence[PlantedPair], first: Container[tuple[str, str]]) -> int:
     return sum((pair.drug, pair.reaction) in first for pair in planted)

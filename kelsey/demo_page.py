@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from connectors.generator import PlantedPair
@@ -15,6 +16,13 @@ from streams.embedded import EmbeddedSite
 
 __all__ = ["demo_page"]
 
+_NUMBERS = {3: "three", 12: "twelve"}
+_ON_SUMS = (
+    "The secure sum was played as on fifteen computers: each site gave two aggregators shares that alone are random "
+    "numbers, and the hub put together the sum of all sites, with one draw of noise where each site otherwise adds its "
+    "own. Both hubs worked under the same privacy budget."
+)
+
 
 def demo_page(
     federation: Federation,
@@ -23,12 +31,16 @@ def demo_page(
     planted: Sequence[PlantedPair],
     found: Mapping[str, Sequence[int]],
     sites: Mapping[str, EmbeddedSite],
+    summed: Mapping[tuple[str, str], date] | None = None,
 ) -> Page:
-    """The page; `found` holds, by view, how many planted pairs were raised by the end of each epoch."""
-    exact, noisy = (counts[-1] for counts in found.values())
+    """The page; `found` holds, by view, how many planted pairs were raised by the end of each epoch.
+
+    `summed` holds the day on which the hub of a secure sum raised each pair; None where there was none.
+    """
+    exact, noisy, *of_sum = (counts[-1] for counts in found.values())
     sections = common_sections(federation)
     return Page(
-        title="A made-up year at three hospitals",
+        title=f"A made-up year at {_NUMBERS.get(len(sites), len(sites))} hospitals",
         lead=(
             "Every record, patient and association on this page is made up. The sites, the noise and the hub are "
             "the real ones: records stay at their site, and the hub knows only what the signed releases hold."
@@ -39,6 +51,10 @@ def demo_page(
             Fact(f"{sum(ingest['dead_letters'].values()):,}", "dead letters"),
             Fact(f"{federation.release_count:,}", "releases left the sites"),
             Fact(f"{len(federation.hub_log.first):,}", "SDRs at the hub"),
+            *(
+                Fact(f"{count} of {len(planted)}", "planted pairs found in the secure sum of the same sites")
+                for count in of_sum
+            ),
             Fact(
                 f"{noisy} of {len(planted)}", f"planted pairs found at the hub ({exact} with all records in one place)"
             ),
@@ -48,7 +64,7 @@ def demo_page(
             _ingest(ingest),
             *sections[1:],
             _recall(federation, planted, found),
-            _planted(federation, planted),
+            _planted(federation, planted, summed),
             _triage(sites),
         ],
         notes=[
@@ -56,6 +72,7 @@ def demo_page(
             "Planted confounders (a drug given mainly to patients in whom the reaction is common anyway, or together "
             "with the true culprit) are raised too, in every view: disproportionality does not know causes.",
             *privacy_notes(federation),
+            *([] if summed is None else [_ON_SUMS]),
         ],
     )
 
@@ -82,7 +99,9 @@ def _recall(federation: Federation, planted: Sequence[PlantedPair], found: Mappi
     )
 
 
-def _planted(federation: Federation, planted: Sequence[PlantedPair]) -> Table:
+def _planted(
+    federation: Federation, planted: Sequence[PlantedPair], summed: Mapping[tuple[str, str], date] | None
+) -> Table:
     pooled, hub = federation.pooled.log.first, federation.hub_log.first
     rows = []
     for pair in sorted(planted, key=lambda pair: (pair.drug, pair.reaction)):
@@ -97,11 +116,21 @@ def _planted(federation: Federation, planted: Sequence[PlantedPair]) -> Table:
                 f"{cell.expected:.1f}",
                 pooled[key].first_date.isoformat() if key in pooled else "not found",
                 hub[key].first_date.isoformat() if key in hub else "not found",
+                *([] if summed is None else [summed[key].isoformat() if key in summed else "not found"]),
             )
         )
     return Table(
         "What was planted",
-        ["drug", "reaction", "planted rate ratio", "reports", "expected", "found with all records", "found at the hub"],
+        [
+            "drug",
+            "reaction",
+            "planted rate ratio",
+            "reports",
+            "expected",
+            "found with all records",
+            "found at the hub",
+            *([] if summed is None else ["found in the secure sum"]),
+        ],
         rows,
         numeric=frozenset({"planted rate ratio", "reports", "expected"}),
     )

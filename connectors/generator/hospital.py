@@ -115,7 +115,7 @@ class HospitalGenerator:
         self.months = months
         self.start = start
         self._seed = seed
-        self._records = records
+        self.records = records
 
     @property
     def end(self) -> date:
@@ -130,7 +130,7 @@ class HospitalGenerator:
         site = self.hospitals[names.index(hospital)]
         rng = np.random.default_rng([self._seed, names.index(hospital)])
         share = site.share / sum(other.share for other in self.hospitals)
-        expected = max(1, round(self._records * share))
+        expected = max(1, round(self.records * share))
         ward = Ward(site.name, patients=max(1, round(expected * 0.85)), old_share=site.old_share, rng=rng)
         waiting: list[_Waiting] = []
         tie = count()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -16,6 +17,7 @@ __all__ = ["demo"]
 Examples:
   kelsey demo
   kelsey demo --seed 7 --out var/seven
+  kelsey demo --trust secure-sum
   kelsey demo --serve          # the hub stays up on http://127.0.0.1:8080"""
 )
 @click.option("--serve", is_flag=True, help="Leave the hub's API up afterwards, on 127.0.0.1, until Ctrl-C.")
@@ -28,8 +30,15 @@ Examples:
     show_default=True,
     metavar="DIR",
 )
+@click.option(
+    "--trust",
+    type=click.Choice(["per-site", "secure-sum"]),
+    default="per-site",
+    show_default=True,
+    help="secure-sum: twelve hospitals, and besides a hub, two aggregators and twelve sites as processes of their own.",
+)
 @as_json_option
-def demo(serve: bool, port: int, seed: int, out: Path, as_json: bool) -> None:
+def demo(serve: bool, port: int, seed: int, out: Path, trust: Literal["per-site", "secure-sum"], as_json: bool) -> None:
     """Play twelve months at three made-up hospitals, and see what the hub finds through the noise.
 
     Records carry planted associations, confounders and dirt. The privacy noise comes from the operating system, so two
@@ -37,7 +46,7 @@ def demo(serve: bool, port: int, seed: int, out: Path, as_json: bool) -> None:
     """
     from kelsey.demo import run_demo
 
-    summary = run_demo(seed=seed, out=out)
+    summary = run_demo(seed=seed, out=out, trust=trust)
     if as_json:
         print_json(summary.as_dict())
     else:
