@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cases import IntegrityError, ServiceError
 from connectors import default_vocabulary
 from connectors.generator import GeneratorSource, Hospital
 from kelsey.player import Player
+from privacy.key_file import load_private_key
 from privacy.protocol import SurveillanceProtocol
 from streams.aggregator_pair import AggregatorPair
 from streams.embedded import EmbeddedSite
@@ -43,18 +43,18 @@ class DemoSite(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def play_site(told: DemoSite) -> int:
     """Play the year; returns how many epochs were shared. Raises `ServiceError` where an aggregator stays away."""
     protocol = SurveillanceProtocol.load(told.protocol_file)
-    key = load_pem_private_key(Path(told.signing_key_file).read_bytes(), password=None)
+    key = load_private_key(Path(told.signing_key_file))
     site = EmbeddedSite(
         site_id=told.hospital,
         vocabulary=default_vocabulary(),
         protocol=protocol,
         pseudonym_key=os.urandom(32),
-        signing_key=key,  # type: ignore[arg-type]  # drawn as Ed25519 by the demonstration
+        signing_key=key,
         directory=None,
         read_narratives=True,
     )
     aggregators = open_aggregators(
-        told.secure_sum, path=Path, site_id=told.hospital, signing_key=key, protocol=protocol,  # type: ignore[arg-type]  # the same
+        told.secure_sum, path=Path, site_id=told.hospital, signing_key=key, protocol=protocol,
     )  # fmt: skip
     source = GeneratorSource(
         told.seed, name=told.hospital, hospital=told.hospital, hospitals=told.hospitals, records=told.records

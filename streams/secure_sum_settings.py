@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import ConfigurationError
+from privacy.key_file import load_public_key
 from privacy.protocol import SurveillanceProtocol
 from privacy.secure_sum import Role
 from streams.aggregator_client import AggregatorClient
@@ -67,7 +66,7 @@ def open_aggregators(
     if bool(settings.certificate_file) != bool(settings.key_file):
         raise ConfigurationError("[secure_sum] certificate_file and key_file go together")
     tls = _tls(settings, path)
-    keys = {role: _public_key(path(link.public_key_file), role) for role, link in links.items()}
+    keys = {role: load_public_key(path(link.public_key_file), f"the {role}") for role, link in links.items()}
     clients = {
         role: AggregatorClient(
             link.url, role=role, public_key=keys[role], site_id=site_id, signing_key=signing_key, protocol=protocol,
@@ -89,15 +88,3 @@ def _tls(settings: SecureSumSettings, path: Callable[[str], Path]) -> ssl.SSLCon
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationError("[secure_sum] certificate_file and key_file cannot be used") from error
     return context
-
-
-def _public_key(path: Path, role: Role) -> Ed25519PublicKey:
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"public_key_file of the {role}: {path}: {error.strerror}") from error
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError(f"public_key_file of the {role}: {path} is not an Ed25519 public key in PEM form")
-    return key

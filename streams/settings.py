@@ -21,6 +21,7 @@ from connectors import default_vocabulary
 from privacy.key_file import load_public_key, parse_private_key
 from privacy.protocol import SurveillanceProtocol
 from streams.secure_sum_settings import SecureSumSettings
+from streams.source_settings import SourceSettings, check_sources
 
 __all__ = [
     "HubLink",
@@ -28,7 +29,6 @@ __all__ = [
     "SignerSettings",
     "SiteIdentity",
     "SiteSettings",
-    "SourceSettings",
     "load_site_settings",
 ]
 
@@ -121,17 +121,6 @@ class HubLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     url: str
     api_key_file: str
     ca_file: str = ""
-
-
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A ``[[source]]``: `name` is part of every case key and must never change."""
-
-    name: str
-    type: Literal["fhir-server", "fhir-files", "vaers"]
-    url: str = ""
-    paths: tuple[str, ...] = ()
-    poll_seconds: float = 30.0
-    token_file: str = ""
 
 
 class SignerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -289,16 +278,7 @@ def _check(path: Path, file: _File) -> None:
         raise ConfigurationError(f"{path}: [kafka] partitions must lie in [1, 1024], not {file.kafka.partitions}")
     if file.kafka is not None and not 6 <= file.kafka.session_timeout_seconds <= 30:
         raise ConfigurationError(f"{path}: [kafka] session_timeout_seconds must lie in [6, 30]")
-    names = [source.name for source in file.source]
-    if len(set(names)) != len(names) or not all(names):
-        raise ConfigurationError(f"{path}: every [[source]] needs a name of its own")
     signers = [signer.name for signer in file.signer]
     if len(set(signers)) != len(signers) or not all(signers):
         raise ConfigurationError(f"{path}: every [[signer]] needs a name of its own")
-    for source in file.source:
-        if source.type == "fhir-server" and not source.url:
-            raise ConfigurationError(f"{path}: source {source.name} needs url")
-        if source.type != "fhir-server" and not source.paths:
-            raise ConfigurationError(f"{path}: source {source.name} needs paths")
-        if not source.poll_seconds > 0:
-            raise ConfigurationError(f"{path}: source {source.name}: poll_seconds must be above 0")
+    check_sources(path, file.source)

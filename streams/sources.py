@@ -6,7 +6,8 @@ from connectors.fhir_file import FhirFileSource
 from connectors.fhir_server import FhirServerSource
 from connectors.source import Source
 from connectors.vaers import VaersSource
-from streams.settings import SiteSettings, SourceSettings
+from streams.settings import SiteSettings
+from streams.source_settings import SourceSettings
 
 __all__ = ["build_source"]
 

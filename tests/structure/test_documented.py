@@ -22,7 +22,7 @@ from tests.structure.repository import PACKAGES, ROOT, files, modules, parse, te
 # classes of stable codes that reach an operator: dead letters, refusals, ledger states
 CODE_CLASSES = re.compile(r"(Reason|Fault|Verdict)$|^(SdrState|ReleaseState|TopicRole|Role)$")
 METRIC_MODULES = ("streams/metrics.py", "hub/metrics.py")
-SETTINGS_MODULES = ("streams.settings", "streams.secure_sum_settings", "hub.settings")
+SETTINGS_MODULES = ("streams.settings", "streams.secure_sum_settings", "streams.source_settings", "hub.settings")
 FILES_OF_EVERY_PROJECT = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs/tour.md")
 
 
