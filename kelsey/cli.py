@@ -24,6 +24,7 @@ from kelsey.commands.report import report
 from kelsey.commands.rules import rules
 from kelsey.commands.score import score
 from kelsey.commands.sequential import sequential
+from kelsey.commands.simulate import simulate
 from kelsey.commands.site import site
 from kelsey.commands.treescan import treescan
 
@@ -74,6 +75,7 @@ for command in (
     context,
     sequential,
     treescan,
+    simulate,
     protocol,
     privacy,
     site,

@@ -171,7 +171,7 @@ class ReleaseSpec:
         self,
         epoch: int,
         *,
-        sites: int = 1,
+        sites: float = 1,
         background: float = 10.0,
         z: float = 4.1,
         kept_ratio: float = 0.5,
@@ -181,6 +181,8 @@ class ReleaseSpec:
 
         Parameters
         ----------
+        sites
+            How many times the noise of one site is in the sum; of a secure sum the square of `Cohort.inflation`.
         background
             Expected reports of the pair without a signal.
         kept_ratio
