@@ -81,7 +81,8 @@ class CellState(NamedTuple):
     weight
         Weight of every operation in the cell, in grid units (2**-8); 0 as long as none was paid.
     is_counted
-        Whether the last operation was a +, that is, whether the tables hold the weight now.
+        Whether the last operation was a +, that is, whether the tables hold the weight now. Counted without a weight
+        is frozen (`privacy.wallet_merge`): no operation is paid there any more.
     """
 
     reports: int
@@ -193,7 +194,7 @@ def contribute(
     for sign, wanted in ((-1, retract), (1, again)):
         for cell in wanted:
             weight = cells[cell].weight
-            if spent + weight * weight <= policy.capacity_squared and count < policy.operation_limit:
+            if weight and spent + weight * weight <= policy.capacity_squared and count < policy.operation_limit:
                 spent, count = spent + weight * weight, count + 1
                 cells[cell] = CellState(cells[cell].reports, weight, sign > 0)
                 operations.append(Operation(cell, sign * weight))

@@ -7,14 +7,17 @@ account      privacy wallet by patient pseudonym
 operation    wallet operations that have not left yet
 part         sealed epoch parts; an operation is in exactly one of `operation` and `part`
 letter       dead letters (embedded only; on Kafka they have a topic)
+merge_in, merge_out  identities that became one patient (`streams.patient_merge`)
 counter, model, meta
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,25 +39,10 @@ from streams.casebook import BookChanges
 from streams.epoch import EpochPart, encode_part, seal
 from streams.fenced import FencedError
 from streams.sqlite_file import open_sqlite, transaction
+from streams.store_schema import MERGES, SCHEMA, VERSION
 
 __all__ = ["PartitionStore", "Position", "StoreChanges"]
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE offset (topic TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE case_index (key TEXT PRIMARY KEY, version BLOB NOT NULL, patient TEXT NOT NULL, state TEXT NOT NULL,
-                         digest BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE case_log (applied INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, seen INTEGER NOT NULL,
-                       is_live INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE account (patient TEXT PRIMARY KEY, is_exhausted INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX exhausted_account ON account (patient) WHERE is_exhausted;
-CREATE TABLE operation (id INTEGER PRIMARY KEY AUTOINCREMENT, cell INTEGER NOT NULL, weight INTEGER NOT NULL);
-CREATE TABLE part (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, is_sent INTEGER NOT NULL);
-CREATE TABLE letter (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
-CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE model (name TEXT PRIMARY KEY, applied INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID
-"""
 _version_encoder = msgspec.msgpack.Encoder()
 _version_decoder = msgspec.msgpack.Decoder(CaseVersion)
 
@@ -96,9 +84,11 @@ class PartitionStore:
 
     def __init__(self, path: Path | None, *, partition: int = 0) -> None:
         self.partition = partition
-        self._db = open_sqlite(path, schema=_SCHEMA, version=_VERSION)
+        self._db = open_sqlite(path, schema=SCHEMA, version=VERSION)
+        self._db.executescript(MERGES)
         with transaction(self._db):
             self.store_id = self._meta("store_id", uuid.uuid4().hex)
+            self._edits = self._meta("wallet_edits", "0")
             if (bound := int(self._meta("partition", str(partition)))) != partition:
                 raise ConfigurationError(f"{path} belongs to partition {bound}, not {partition}")
 
@@ -149,10 +139,19 @@ class PartitionStore:
         )
         return {patient: decode_account(body) for patient, body in rows}
 
+    def open_accounts(self) -> Iterator[Account]:
+        """Wallets of all patients, but for identities that were merged into others."""
+        query = "SELECT body FROM account WHERE patient NOT IN (SELECT given_up FROM merge_out)"
+        return (decode_account(body) for (body,) in self._db.execute(query))
+
+    def merged_count(self) -> int:
+        """Identities that were merged into others."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM merge_out").fetchone()
+        return int(count)
+
     def account_counts(self) -> tuple[int, int]:
         """Number of wallets, and of those that are spent."""
-        (wallets,) = self._db.execute("SELECT COUNT(*) FROM account").fetchone()
-        (exhausted,) = self._db.execute("SELECT COUNT(*) FROM account WHERE is_exhausted").fetchone()
+        wallets, exhausted = self._db.execute("SELECT COUNT(*), TOTAL(is_exhausted) FROM account").fetchone()
         return int(wallets), int(exhausted)
 
     def live_cases(self) -> Iterator[tuple[int, Case]]:
@@ -185,7 +184,7 @@ class PartitionStore:
         """Write all of `changes` and move the offset, or nothing.
 
         Raises `FencedError` where the offset is not `position.expected`: another worker has taken over, or this input
-        was applied before.
+        was applied before; and where wallets were edited since this store was opened.
         """
         with transaction(self._db):
             self._move(position)
@@ -204,6 +203,15 @@ class PartitionStore:
                 "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 changes.counters.items(),
             )
+
+    @contextmanager
+    def editing_wallets(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on the wallets from outside of the fold; a batch prepared before it is fenced, and redone."""
+        with transaction(self._db):
+            edits = str(int(self._meta("wallet_edits", "0")) + 1)
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('wallet_edits', ?)", (edits,))
+            yield self._db
+        self._edits = edits
 
     def seal_part(self, *, epoch: int, era: str, protocol_hash: str) -> EpochPart | None:
         """Move all pending operations into the next part, labelled `epoch`; None where there are none."""
@@ -257,7 +265,7 @@ class PartitionStore:
             "UPDATE offset SET next = ? WHERE topic = ? AND next = ?",
             (position.next, position.topic, position.expected),
         ).rowcount
-        if moved != 1:
+        if moved != 1 or self._meta("wallet_edits", "0") != self._edits:
             raise FencedError(position.topic, self.partition)
 
     def _write_book(self, book: BookChanges) -> None:

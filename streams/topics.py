@@ -33,6 +33,7 @@ __all__ = [
     "case_partition",
     "check_topics",
     "create_topics",
+    "patient_partition",
     "record_partition",
     "topic_name",
 ]
@@ -152,7 +153,12 @@ def record_partition(source: str, record_id: str, *, partitions: int) -> int:
 
 def case_partition(case: Case, *, partitions: int) -> int:
     """Partition of the case log: the same for all cases of a patient."""
-    return zlib.crc32(case.patient.encode()) % partitions
+    return patient_partition(case.patient, partitions=partitions)
+
+
+def patient_partition(patient: str, *, partitions: int) -> int:
+    """Partition that holds a pseudonym's cases, and its wallet."""
+    return zlib.crc32(patient.encode()) % partitions
 
 
 def create_topics(settings: SiteSettings) -> list[TopicState]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -102,3 +103,49 @@ def status(config: Path, as_json: bool) -> None:
 
     found = site_status(load_site_settings(config))
     print_json(found) if as_json else click.echo(status_text(found))
+
+
+@site.command(
+    epilog="""\b
+Example:
+  kelsey site wallet --config site.toml --json"""
+)
+@config_option
+@as_json_option
+def wallet(config: Path, as_json: bool) -> None:
+    """Show how far patients have spent their privacy wallets, as a distribution; never a patient."""
+    from msgspec import to_builtins
+
+    from kelsey.wallet_words import wallet_text
+    from streams.settings import load_site_settings
+    from streams.wallet_distribution import site_wallets
+
+    found = site_wallets(load_site_settings(config))
+    print_json(to_builtins(found)) if as_json else click.echo(wallet_text(found))
+
+
+@site.command(
+    "merge-patients",
+    epilog="""\b
+Examples:
+  kelsey site merge-patients merges.csv --config site.toml
+  kelsey site merge-patients - --config site.toml < merges.csv""",
+)
+@click.argument("file", type=click.File("r", encoding="utf-8"), metavar="FILE")
+@config_option
+@as_json_option
+def merge_patients(file: TextIO, config: Path, as_json: bool) -> None:
+    """Make one wallet of two where the patient index merged identities: FILE holds old,new (- is standard input).
+
+    Ids are written as the source gives them. Workers may run meanwhile; running a file again changes nothing.
+    """
+    from msgspec import to_builtins
+
+    from streams.merge_file import merge_from_file, read_merges
+    from streams.settings import load_site_settings
+
+    tally = merge_from_file(load_site_settings(config), read_merges(file))
+    if as_json:
+        print_json(to_builtins(tally))
+        return
+    click.echo(f"{tally.merged} merged, {tally.without_wallet} of them without a wallet here; {tally.repeated} before")
