@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable
 
-import uvicorn
-
-from cases import ServiceError
 from hub.api import create_routes
 from hub.api.context import build_context
+from hub.bound_server import BoundServer
 from hub.settings import HubSettings
 
 __all__ = ["HubServer", "serve"]
-
-_STOP_SECONDS = 10
 
 
 class HubServer:
@@ -39,58 +34,33 @@ class HubServer:
     def __init__(self, settings: HubSettings, *, on_started: Callable[[], None] | None = None) -> None:
         context = build_context(settings)
         try:
-            family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-            self._socket = socket.create_server((settings.host, settings.port), family=family)
-        except OSError as error:
+            self._server = BoundServer(
+                create_routes(context), host=settings.host, port=settings.port, setting="[hub] listen",
+                on_started=on_started,
+            )  # fmt: skip
+        except BaseException:
             context.store.close()
-            raise ServiceError(
-                f"the hub cannot listen on {settings.hub.listen}: {error.strerror}",
-                hint="stop what uses the address, or change [hub] listen",
-            ) from error
-        config = uvicorn.Config(
-            create_routes(context),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        self._server = _Server(config, on_started)
-        context.stopping.append(lambda: self._server.should_exit)
+            raise
+        context.stopping.append(lambda: self._server.is_stopping)
         self._context = context
 
     @property
     def address(self) -> str:
         """``http://host:port`` as bound."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._server.address
 
     def run(self) -> None:
         """Serve until `stop`, or until the process is asked to end; open requests are finished first."""
-        try:
-            self._server.run(sockets=[self._socket])
-        finally:
-            self._socket.close()
+        self._server.run()
 
     def close(self) -> None:
         """Give socket and database back without having run."""
-        self._socket.close()
+        self._server.close()
         self._context.store.close()
 
     def stop(self) -> None:
         """Ask a running server to end; may be called from any thread."""
-        self._server.should_exit = True
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None] | None) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Uvicorn's own, then the word that it is done."""
-        await super().startup(sockets)
-        if self.started and self._on_started is not None:
-            self._on_started()
+        self._server.stop()
 
 
 def serve(settings: HubSettings) -> None:

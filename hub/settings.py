@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ssl
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cases import ConfigurationError
 from hub.roles import Role
+from hub.settings_file import load_settings, read_file, split_address
 from hub.sum_intake import SUM_SITE
 from privacy.key_file import load_public_key
 from privacy.protocol import SurveillanceProtocol
@@ -25,7 +25,6 @@ __all__ = [
     "SiteSection",
     "WebhookSection",
     "load_hub_settings",
-    "load_public_key",
 ]
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -135,19 +134,17 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 raise ValueError(f"[[api_key]] {key.name}: a key of the role site, and no other, names its site")
             if key.site is not None and key.site not in names:
                 raise ValueError(f"[[api_key]] {key.name}: there is no [[site]] {key.site}")
-        host, _, port = self.hub.listen.rpartition(":")
-        if not (host and port.isdigit() and int(port) < 65536):
-            raise ValueError("[hub] listen must be host:port")
+        split_address(self.hub.listen, "[hub] listen")
 
     @property
     def host(self) -> str:
         """Address to listen on."""
-        return self.hub.listen.rpartition(":")[0].strip("[]")
+        return split_address(self.hub.listen, "[hub] listen")[0]
 
     @property
     def port(self) -> int:
         """Port to listen on; 0 takes a free one."""
-        return int(self.hub.listen.rpartition(":")[2])
+        return split_address(self.hub.listen, "[hub] listen")[1]
 
     def database_url(self) -> str:
         """The database's URL, read from its file where it has one; raises `ConfigurationError`."""
@@ -155,17 +152,17 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             return self.hub.database_url
         path = self.hub.database_url_file
         assert path is not None  # noqa: S101  checked above
-        return _read(path, "hub.database_url_file").decode().strip()
+        return read_file(path, "hub.database_url_file").decode().strip()
 
     def secret(self, key: ApiKeySettings) -> str:
         """An API key from its file; raises `ConfigurationError`."""
-        return _read(key.key_file, f"key_file of API key {key.name}").decode(errors="replace").strip()
+        return read_file(key.key_file, f"key_file of API key {key.name}").decode(errors="replace").strip()
 
     def webhook_tls(self) -> ssl.SSLContext:
         """What verifies the certificates of webhooks; raises `ConfigurationError`."""
         tls = ssl.create_default_context()
         if self.webhooks.ca_file is not None:
-            pem = _read(self.webhooks.ca_file, "webhooks.ca_file")
+            pem = read_file(self.webhooks.ca_file, "webhooks.ca_file")
             try:
                 tls.load_verify_locations(cadata=pem.decode("ascii", errors="replace"))
             except (ssl.SSLError, ValueError) as error:
@@ -185,31 +182,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return {each.role: load_public_key(each.public_key_file, f"the {each.role}") for each in self.aggregator}
 
 
-def _read(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{what}: {path}: {error.strerror}") from error
-
-
 def load_hub_settings(path: Path | str) -> HubSettings:
     """Read hub.toml; relative paths in it are relative to its folder.
 
     Raises `ConfigurationError`, naming the file and the setting, for anything that is missing, unknown or out of
     range.
     """
-    path = Path(path)
-    try:
-        tables = tomllib.loads(_read(path, "settings").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not TOML: {error}") from error
-
-    def convert(kind: type, value: Any) -> Any:  # msgspec's hook is typed so
-        if kind is Path or issubclass(kind, Path):
-            return (path.parent / value).absolute()
-        raise NotImplementedError
-
-    try:
-        return msgspec.convert(tables, HubSettings, dec_hook=convert)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}", hint="docs/hub.md lists every setting") from error
+    return load_settings(path, HubSettings, page="docs/hub.md")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cases.errors import KelseyError
+from kelsey.commands.aggregator import aggregator
 from kelsey.commands.backtest import backtest
 from kelsey.commands.context import context
 from kelsey.commands.demo import demo
@@ -80,6 +81,7 @@ for command in (
     privacy,
     site,
     hub,
+    aggregator,
     replay,
     doctor,
 ):

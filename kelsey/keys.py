@@ -1,4 +1,4 @@
-"""Secrets a site draws for itself, once."""
+"""Secrets a site or an aggregator draws for itself, once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cases import ConfigurationError
 from cases.pseudonym import MINIMUM_KEY_BYTES
 
-__all__ = ["make_site_keys"]
+__all__ = ["make_aggregator_keys", "make_site_keys"]
 
 
 def make_site_keys(folder: Path) -> dict[Path, str]:
@@ -20,18 +20,32 @@ def make_site_keys(folder: Path) -> dict[Path, str]:
     Secret files are readable by their owner only. Raises `ConfigurationError` where one of them exists: a new pseudonym
     key makes every patient somebody else, a new signing key must be registered at the hub.
     """
-    signing = Ed25519PrivateKey.generate()
-    contents = {
-        "pseudonym.key": (os.urandom(MINIMUM_KEY_BYTES), "secret; turns patient ids into pseudonyms; back it up"),
-        "signing.pem": (
-            signing.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            "secret; signs releases; only the gate needs it",
-        ),
-        "signing.pub": (
-            signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-            "public; give it to the hub",
-        ),
+    secret = os.urandom(MINIMUM_KEY_BYTES), "secret; turns patient ids into pseudonyms; back it up"
+    pair = _signing_pair("secret; signs releases; only the gate needs it", "public; give it to the hub")
+    return _write(folder, {"pseudonym.key": secret, **pair})
+
+
+def make_aggregator_keys(folder: Path) -> dict[Path, str]:
+    """Draw and store a signing key and its public half; returns what each file is for.
+
+    The secret file is readable by its owner only. Raises `ConfigurationError` where one of them exists: a new key must
+    be registered at the hub and the peer, and what the old one signed is not taken for its own any more.
+    """
+    pair = _signing_pair(
+        "secret; signs receipts, agreements and sums; back it up", "public; give it to the hub, the peer and all sites"
+    )
+    return _write(folder, pair)
+
+
+def _signing_pair(secret: str, public: str) -> dict[str, tuple[bytes, str]]:
+    key = Ed25519PrivateKey.generate()
+    return {
+        "signing.pem": (key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), secret),
+        "signing.pub": (key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), public),
     }
+
+
+def _write(folder: Path, contents: dict[str, tuple[bytes, str]]) -> dict[Path, str]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in contents:
         if (folder / name).exists():

@@ -1,6 +1,7 @@
 """One of the two aggregators of the secure sum: holds shares, agrees with its peer, gives the hub its share of a sum.
 
-schema -> shelf -> aggregator, sum_sealer
+schema -> shelf -> aggregator, sum_sealer -> runner (links, metrics) -> service (settings, share_uploads)
+                                                                     -> routes -> serve
 """
 
 from hub.aggregator.aggregator import Aggregator

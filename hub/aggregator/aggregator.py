@@ -29,7 +29,7 @@ from privacy.secure_sum import (
     ShareFault,
     ShareReceipt,
     open_share,
-    peek_share_site,
+    peek_share,
 )
 from privacy.secure_sum.framing import digest_of
 from privacy.secure_sum.site_share import read_verified_share
@@ -108,7 +108,7 @@ class Aggregator:
         """
         site = ""
         try:
-            site = peek_share_site(data)
+            site, _ = peek_share(data)
             if site not in self._site_keys:
                 site = ""
                 raise ShareError(ShareFault.UNKNOWN_SITE, "no key is registered for this site")

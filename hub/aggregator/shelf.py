@@ -95,6 +95,13 @@ class AggregatorShelf:
         for (data,) in connection.execute(query):
             yield msgspec.json.decode(data, type=Acceptance)
 
+    def last_agreed(self, connection: Connection) -> tuple[Acceptance, datetime] | None:
+        """The newest agreed set, and when that was; None before the first."""
+        table = schema.acceptance
+        query = select(table.c.data, table.c.agreed_at).where(table.c.era == self._era).order_by(table.c.epoch.desc())
+        row = connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else (msgspec.json.decode(row.data, type=Acceptance), row.agreed_at)
+
     def agreed_count(self, connection: Connection) -> int:
         """Number of agreed epochs: they are agreed in order, so also the next one."""
         table = schema.acceptance

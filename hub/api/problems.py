@@ -106,13 +106,13 @@ def _of_http(_request: Request, error: Exception) -> Response:
 def _of_database(_request: Request, error: Exception) -> Response:
     _log.error("database error kind=%s", type(error).__name__)
     if isinstance(error, OperationalError):
-        return problem(503, "service", "the hub's database does not answer", hint="try again later")
-    return problem(500, "internal", "the hub could not do this")
+        return problem(503, "service", "the database does not answer", hint="try again later")
+    return problem(500, "internal", "this could not be done")
 
 
 def _of_accident(_request: Request, error: Exception) -> Response:
     _log.error("unexpected error kind=%s", type(error).__name__, exc_info=error)
-    return problem(500, "internal", "the hub could not do this")
+    return problem(500, "internal", "this could not be done")
 
 
 def install_problems(app: FastAPI) -> None:

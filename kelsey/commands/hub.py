@@ -61,7 +61,7 @@ Examples:
 )
 @config_option
 @click.option("--name", required=True, help="Whose key it is; stands beside every transition made with it.")
-@click.option("--role", required=True, type=click.Choice(["officer", "regulator", "site", "admin"]))
+@click.option("--role", required=True, type=click.Choice(["officer", "regulator", "site", "aggregator", "admin"]))
 @click.option("--site", help="The site a key of role site may release for.")
 def add(config: Path, name: str, role: str, site: str | None) -> None:
     """Make a key and print it, this once, on standard output."""

@@ -33,7 +33,7 @@ __all__ = [
     "maximum_share_bytes",
     "open_share",
     "pack_sharing",
-    "peek_share_site",
+    "peek_share",
     "read_verified_share",
     "share_epoch",
     "sharing_of",
@@ -194,9 +194,10 @@ def _sharing(body: _Body) -> str:
     return digest_of((body.digests.leader + body.digests.helper).encode())
 
 
-def peek_share_site(data: bytes | memoryview) -> str:
-    """The site a message says it comes from, to find its public key; raises `ShareError` (malformed)."""
-    return read_frame(_KIND, data, _Body)[0].site
+def peek_share(data: bytes | memoryview) -> tuple[str, int]:
+    """Site and epoch a message says it is of, to find the public key; raises `ShareError` (malformed)."""
+    body, _ = read_frame(_KIND, data, _Body)
+    return body.site, body.epoch
 
 
 def open_share(

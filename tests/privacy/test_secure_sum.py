@@ -35,7 +35,7 @@ from privacy.secure_sum import (
     join_sums,
     open_share,
     open_sum_share,
-    peek_share_site,
+    peek_share,
     seal_sum_share,
     share_epoch,
     split_vector,
@@ -248,7 +248,7 @@ def test_a_share_for_another_place_is_refused() -> None:
         return lambda: open_share(line, public_key=by, protocol=protocol, role=role)
 
     other = msgspec.structs.replace(PROTOCOL, version="2")
-    assert peek_share_site(data[Role.LEADER]) == "north"
+    assert peek_share(data[Role.LEADER])[0] == "north"
     assert fault(opened(data[Role.HELPER])) is ShareFault.RECIPIENT
     assert fault(opened(data[Role.LEADER], protocol=other)) is ShareFault.PROTOCOL
     assert fault(opened(data[Role.LEADER], by=KEYS["south"].public_key())) is ShareFault.SIGNATURE
@@ -269,8 +269,8 @@ def test_no_changed_byte_gets_in(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_share_are_refused(data: bytes) -> None:
-    assert fault(lambda: peek_share_site(data)) is ShareFault.MALFORMED
-    assert fault(lambda: peek_share_site(b"kelsey.share/1\n" + data)) is ShareFault.MALFORMED
+    assert fault(lambda: peek_share(data)) is ShareFault.MALFORMED
+    assert fault(lambda: peek_share(b"kelsey.share/1\n" + data)) is ShareFault.MALFORMED
 
 
 def sum_lines(acceptance: Acceptance, **keys: Ed25519PrivateKey) -> dict[Role, bytes]:

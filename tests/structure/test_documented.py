@@ -21,8 +21,14 @@ from tests.structure.repository import PACKAGES, ROOT, files, modules, parse, te
 
 # classes of stable codes that reach an operator: dead letters, refusals, ledger states
 CODE_CLASSES = re.compile(r"(Reason|Fault|Verdict)$|^(SdrState|ReleaseState|TopicRole|Role)$")
-METRIC_MODULES = ("streams/metrics.py", "hub/metrics.py")
-SETTINGS_MODULES = ("streams.settings", "streams.secure_sum_settings", "streams.source_settings", "hub.settings")
+METRIC_MODULES = ("streams/metrics.py", "hub/metrics.py", "hub/aggregator/metrics.py")
+SETTINGS_MODULES = (
+    "streams.settings",
+    "streams.secure_sum_settings",
+    "streams.source_settings",
+    "hub.settings",
+    "hub.aggregator.settings",
+)
 FILES_OF_EVERY_PROJECT = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "docs/tour.md")
 
 
