@@ -28,9 +28,19 @@ _RETRYABLE = frozenset({401, 408, 425, 429})  # 401: the key may not be register
 
 
 class SumRefusedError(KelseyError):
-    """The hub refuses a share of a sum for good; the text is its reason code."""
+    """The hub refuses a share of a sum for good.
+
+    Parameters
+    ----------
+    reason
+        Its code.
+    """
 
     code = "sum-refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a share of a sum does not get through, the hub refuses it: {reason}")
+        self.reason = reason
 
 
 class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

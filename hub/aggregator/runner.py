@@ -40,6 +40,8 @@ class AggregatorRunner:
         Now, timezone-aware.
     grace_seconds
         How long after an epoch's end the leader waits for sites that are late.
+    site_count
+        Number of registered sites: when all are in, nobody is waited for.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class AggregatorRunner:
         metrics: AggregatorMetrics,
         clock: Callable[[], datetime],
         grace_seconds: float,
+        site_count: int,
     ) -> None:
         self._aggregator = aggregator
         self._sealer = sealer
@@ -60,6 +63,7 @@ class AggregatorRunner:
         self._metrics = metrics
         self._clock = clock
         self._grace = timedelta(seconds=grace_seconds)
+        self._site_count = site_count
         self._forgotten: dict[int, Acceptance] = {}
         self._is_cleared = False
         self._failures = 0
@@ -140,9 +144,12 @@ class AggregatorRunner:
 
     def _lead(self) -> None:
         while (epoch := self._aggregator.next_epoch) is not None and epoch not in self._forgotten:
-            if not self._clock() >= self._aggregator.protocol.calendar.closes_at(epoch) + self._grace:
+            now, end = self._clock(), self._aggregator.protocol.calendar.closes_at(epoch)
+            if not now >= end:
                 return
             accepted, signature = self._aggregator.propose(epoch, self._peer.holdings(epoch))
+            if not (now >= end + self._grace or len(accepted.members) == self._site_count):
+                return
             if not self.heed(self._peer.agree(accepted, signature)):
                 return
 

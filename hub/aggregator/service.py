@@ -114,6 +114,7 @@ def build_service(settings: AggregatorSettings, *, clock: Callable[[], datetime]
             metrics=metrics,
             clock=clock,
             grace_seconds=settings.aggregator.agreement_grace_seconds,
+            site_count=len(site_keys),
         )
     except (KelseyError, OSError):
         for close in reversed(closing):

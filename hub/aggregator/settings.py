@@ -54,7 +54,7 @@ class OwnSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     health_listen
         ``host:port`` for health and metrics without TLS; nothing of a share is to be had there.
     agreement_grace_seconds
-        How long after an epoch's end the leader waits for sites that are late.
+        How long after an epoch's end the leader waits for sites that are late; not where all are in.
     poll_seconds
         Between two looks at what is due.
     log_format
