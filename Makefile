@@ -70,6 +70,10 @@ bench: $(DEVELOPMENT) ## measure everything beside its peer (ARGS="--record" wri
 validity: $(DEVELOPMENT) ## false alarms, known reactions, reference sets (ARGS="--record" writes benchmarks/VALIDITY.md)
 	@$(BIN)/python -m benchmarks.validity $(ARGS)
 
+.PHONY: audit
+audit: $(DEVELOPMENT) ## two million audited runs, a hundred thousand crashes (ARGS="--record" writes benchmarks/AUDIT.md)
+	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
 .PHONY: services
 services: ## install the real services of the tests: Kafka, FHIR server, PostgreSQL, Prometheus, podman, Chromium
 	@"$(or $(PYTHON),python3)" tests/services/install.py $(ARGS)

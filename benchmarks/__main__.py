@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.table import Row, render
 
-__all__ = ["discover", "main"]
+__all__ = ["discover", "machine", "main"]
 
 _FOLDER = Path(__file__).parent
 _RESULTS = _FOLDER / "RESULTS.md"
@@ -66,12 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
             failed.append(topic)
         sys.stderr.write(f"{topic}: {time.perf_counter() - begin:.0f} s\n")
-    print(_machine(), render(rows), sep="\n\n")
+    print(machine(), render(rows), sep="\n\n")
     if failed:
         print(f"\nFAILED to run: {', '.join(failed)}")
     elif options.record:
         date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        _RESULTS.write_text(_RECORD.format(date=date, machine=_machine(), table=render(rows)), encoding="utf-8")
+        _RESULTS.write_text(_RECORD.format(date=date, machine=machine(), table=render(rows)), encoding="utf-8")
     return 1 if failed else 0
 
 
@@ -85,7 +85,8 @@ def _runner(topic: str) -> Callable[[], list[Row]]:
     return run
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Processor, cores, memory and Python of this machine, for records."""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.system()}, Python {platform.python_version()}"
     )

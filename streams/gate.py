@@ -164,6 +164,9 @@ class Gate:
         """
         settled = 0
         known = self._store.settled_epochs(self.protocol.era)
+        for sealed in self._ledger.pending():
+            if sealed.era == self.protocol.era and sealed.epoch in known:  # the process ended between store and ledger
+                self.acknowledge(sealed.epoch)
         for epoch in range(self._sealed):
             if epoch in known:
                 continue

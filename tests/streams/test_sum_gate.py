@@ -184,3 +184,23 @@ def test_a_crash_between_neither_loses_nor_doubles_what_is_carried_over(tmp_path
     gate.settle(agreed)
     assert content_of(released(gate, 2)) == {0: 256, 1: 50}
     gate.close()
+
+
+def test_a_crash_between_store_and_ledger_leaves_nothing_to_be_sent_that_is_settled() -> None:
+    class DyingLedger(BudgetLedger):
+        def mark_sent(self, era: str, epoch: int) -> None:
+            raise Crash
+
+    agreed, sink, store, ledger = Agreed(), InMemorySink(), GateStore(None), BudgetLedger(None)
+    options = {"site_id": "alpha", "protocol": UNDER, "signing_key": SIGNING_KEY, "store": store}
+    released(Gate(**options, ledger=ledger), 0)  # type: ignore[arg-type]  # a dictionary of mixed options
+    agreed.agree(0, ("beta", "0" * 64))
+    dying = DyingLedger(None)
+    dying._file = ledger._file
+    with pytest.raises(Crash):
+        Gate(**options, ledger=dying).settle(agreed)  # type: ignore[arg-type]  # as above
+    gate = Gate(**options, ledger=ledger)  # type: ignore[arg-type]  # as above
+    assert store.settled_epochs(UNDER.era) == {0: False}
+    assert len(ledger.pending()) == 1
+    gate.settle(agreed)
+    assert gate.deliver(sink) == 0  # the aggregators would refuse it: the epoch is closed
