@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.validity.federated_replays import secure_sum_replays
 from benchmarks.validity.known_associations import known_associations
 from benchmarks.validity.noisy_counts import coverage_through_noise, rules_through_noise
 from benchmarks.validity.null_replays import disproportionality_under_null, max_sprt_under_null
@@ -28,6 +29,7 @@ _STUDIES: dict[str, Callable[[], Table]] = {
     "noisy-rules": rules_through_noise,
     "reference-sets": reference_sets,
     "known-associations": known_associations,
+    "secure-sum-replays": secure_sum_replays,
 }
 _RESULTS = Path(__file__).parents[1] / "VALIDITY.md"
 _HEAD = """# Validity

@@ -69,8 +69,8 @@ def _plots(result: SimulationResult) -> list[Plot]:
         Plot(
             "What is found, by federation and cadence",
             recall_by_cadence_plot(by_federation, exact=exact.outcome.recall),
-            "The dashed line is what exact counts of all patients would find. Noise on the sum costs little; noise at "
-            "every site grows with their number.",
+            "The dashed line is what exact counts of all patients would find. Noise on the sum is drawn once; noise at "
+            "every site adds up with their number.",
             "Line plot of recall. "
             + "; ".join(
                 f"{name}: " + ", ".join(f"{cadence} {_number(value)}" for cadence, value in values.items())

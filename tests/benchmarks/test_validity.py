@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
 from benchmarks.validity.auc import auc
+from benchmarks.validity.federated_replays import found_excesses
 from benchmarks.validity.known_associations import Association, first_found, load_associations
 from benchmarks.validity.noisy_counts import covered_shares
 from benchmarks.validity.null_replays import max_sprt_under_null, null_pairs
@@ -98,3 +100,18 @@ def test_intervals_through_noise_cover(expected: float, odds: float, sd: float) 
     shares = covered_shares(expected, odds, sd, tables=20_000, random=np.random.default_rng(3))
     # three standard errors beyond the range to keep
     assert np.all((shares > 0.94 - 0.0047) & (shares < 0.96 + 0.0047)), shares
+
+
+def test_large_excesses_are_those_of_the_pooled_view_and_found_where_the_hub_has_them() -> None:
+    names = [("a", "x"), ("b", "x"), ("c", "x"), ("d", "x")]
+    rows = [("pooled", *name, "evans") for name in names[:3]]
+    rows += [("hub", "b", "x", "noise-aware-z"), ("hub", "d", "x", "noise-aware-z"), ("site", "a", "x", "evans")]
+    signals = pl.DataFrame(rows, schema=["view", "drug", "reaction", "rule"], orient="row")
+    counts = [(70, 10.0), (200, 100.0), (69, 10.0), (900, 10.0)]
+    pairs = pl.DataFrame(
+        [(*name, *count) for name, count in zip(names, counts, strict=True)],
+        schema=["drug", "reaction", "n", "expected"],
+        orient="row",
+    )
+    found = found_excesses(signals, pairs)
+    assert found.select("drug", "n", "is_found").rows() == [("b", 200, True), ("a", 70, False)]
