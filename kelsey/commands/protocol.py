@@ -10,6 +10,7 @@ import click
 
 from kelsey.commands.options import EXISTING_FILE, OUTPUT_FILE, as_json_option, print_json
 from kelsey.commands.protocol_agreement import accept, activate, diff, sign
+from kelsey.commands.protocol_annex import annex
 from kelsey.console import table
 
 __all__ = ["protocol"]
@@ -229,5 +230,5 @@ def factorise(
     click.echo(table(facts.items()))
 
 
-for _command in (accept, activate, diff, sign):
+for _command in (accept, activate, annex, diff, sign):
     protocol.add_command(_command)

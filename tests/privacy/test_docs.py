@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
 from privacy.chosen_strategy import built_in_artefact
@@ -90,3 +91,34 @@ def test_error_factors_by_cadence(cadence: str, epochs: int) -> None:
 
 def test_every_field_of_the_protocol_is_named() -> None:
     assert [field.name for field in msgspec.structs.fields(SurveillanceProtocol) if f"`{field.name}`" not in TEXT] == []
+
+
+def test_what_zero_concentrated_privacy_would_claim() -> None:
+    def delta(rho: float, epsilon: float) -> float:
+        """Canonne, Kamath, Steinke (2020), Corollary 13, the best order searched."""
+        orders = 1 + np.exp(np.linspace(-3, 6, 20_000))
+        logs = (orders - 1) * (orders * rho - epsilon) - np.log(orders - 1) + orders * np.log1p(-1 / orders)
+        return float(np.exp(logs.min()))
+
+    found = []
+    for epsilon in (1.0, 3.0):
+        rho = mu_from_epsilon_delta(epsilon, 1e-6) ** 2 / 2
+        found.append(brentq(lambda value, rho=rho: delta(rho, value) - 1e-6, epsilon, 2 * epsilon))
+    assert f"claim epsilon {found[0]:.2f} for 1, {found[1]:.2f} for 3" in TEXT
+
+
+def test_discrete_noise_is_rounded_continuous_noise() -> None:
+    """Lemma 3 with a rounding of variance r^2: the deviation is what Poisson summation says, and no larger."""
+    for variance, bound in ((0.25, 4 * np.exp(-2 * np.pi**2 * 0.25)), (1.0, 4 * np.exp(-2 * np.pi**2))):
+        sigma, x = 4.0, np.arange(-60, 61)
+        y = np.linspace(-60, 60, 120 * 512 + 1)  # the trapezoidal rule is exact here to the last digits
+        rounding = np.exp(-((x[:, None] - y) ** 2) / (2 * variance))
+        rounding /= rounding.sum(axis=0)
+        density = np.exp(-(y**2) / (2 * (sigma**2 - variance)))
+        rounded = rounding @ density
+        discrete = np.exp(-(x**2) / (2 * sigma**2))
+        middle = np.abs(x) <= 20
+        ratio = (rounded / rounded.sum())[middle] / (discrete / discrete.sum())[middle]
+        assert np.abs(ratio - 1).max() < bound
+    assert np.log2(4) - 2 * np.pi**2 * 16 / np.log(2) < -450  # r = 4, as in the lemma
+    assert 16 / (2 * 1e4**2) < 1e-7  # "less than a part in ten million"
