@@ -12,10 +12,23 @@ import yaml
 
 from tests.services.paths import ROOT
 
-__all__ = ["CHARTS", "CI", "Manifest", "chart_path", "containers", "objects", "pod_specs", "render", "values_of"]
+__all__ = [
+    "CHARTS",
+    "CI",
+    "WATCHED",
+    "Manifest",
+    "chart_path",
+    "containers",
+    "objects",
+    "pod_specs",
+    "render",
+    "values_of",
+]
 
 Manifest = dict[str, Any]
-CHARTS = ("site", "hub")
+CHARTS = ("site", "hub", "aggregator")
+WATCHED = ("site", "hub")
+"""Charts with a dashboard and alerts of their own."""
 CI = [(chart, path.name) for chart in CHARTS for path in sorted((ROOT / "helm" / chart / "ci").glob("*.yaml"))]
 
 

@@ -164,6 +164,31 @@ def test_the_hub_calls_no_private_address_but_its_database() -> None:
     assert not may_reach(manifests, hub, address="203.0.113.5", port=25)
 
 
+@pytest.mark.parametrize(("name", "peer_port"), [("minimal-values.yaml", 443), ("full-values.yaml", 8443)])
+def test_an_aggregator_calls_its_peer_and_the_hub_alone(name: str, peer_port: int) -> None:
+    manifests = objects("aggregator", name)
+    labels = next(labels for _, labels, _ in pod_specs(manifests) if _component(labels) == "aggregator")
+    assert may_reach(manifests, labels, address="203.0.113.7", port=peer_port)
+    assert may_reach(manifests, labels, address="203.0.113.8", port=443)
+    assert may_reach(manifests, labels, address="10.9.8.7", port=5432) is (name == "full-values.yaml")
+    for address in ("203.0.113.9", "10.1.2.3", "169.254.169.254"):
+        assert not may_reach(manifests, labels, address=address, port=443)
+
+
+def test_an_aggregators_metrics_are_not_where_its_callers_come() -> None:
+    manifests = objects("aggregator", "full-values.yaml")
+    services = {m["metadata"]["name"]: m["spec"] for m in manifests if m["kind"] == "Service"}
+    assert services["national-leader"]["type"] == "LoadBalancer"
+    assert [port["targetPort"] for port in services["national-leader"]["ports"]] == ["https"]
+    assert services["national-leader-health"]["type"] == "ClusterIP"
+    # taking shares in must not wait for the hub's word
+    assert services["national-leader"]["publishNotReadyAddresses"] is True
+    callers = next(m for m in manifests if m["metadata"]["name"] == "national-leader-callers")
+    (rule,) = callers["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8443}]
+    assert rule["from"] == [{"ipBlock": {"cidr": "198.51.100.0/24"}}]
+
+
 def test_the_ingress_shows_the_api_alone() -> None:
     ingress = next(m for m in objects("hub", "full-values.yaml") if m["kind"] == "Ingress")
     assert [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]] == [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.aggregator.settings import load_aggregator_settings
 from hub.settings import load_hub_settings
 from streams.settings import load_site_settings
 from tests.helm.charts import CI, Manifest, containers, objects, pod_specs, values_of
@@ -42,8 +43,28 @@ def test_hub_settings_are_accepted_and_hold_the_sites_keys(name: str, tmp_path: 
     path.write_text(path.read_text(encoding="utf-8").replace(_CONFIG, str(tmp_path)), encoding="utf-8")
     settings = load_hub_settings(path)
     assert set(settings.site_keys()) == {site["id"] for site in values["sites"]}
+    assert set(settings.aggregator_keys()) == {each["role"] for each in values.get("aggregators", ())}
     assert settings.hub.public_url == values["hub"]["publicUrl"]
     assert (settings.host, settings.port) == ("0.0.0.0", 8080)
+
+
+@pytest.mark.parametrize("name", [name for chart, name in CI if chart == "aggregator"])
+def test_aggregator_settings_are_accepted_and_hold_all_public_keys(name: str, tmp_path: Path) -> None:
+    values = values_of("aggregator", name)
+    path = _write(objects("aggregator", name), "aggregator.toml", tmp_path)
+    secret = tmp_path / "tls.key"
+    secret.touch(mode=0o600)
+    text = path.read_text(encoding="utf-8").replace("/etc/kelsey/secrets/tls", str(tmp_path))
+    path.write_text(text.replace(_CONFIG, str(tmp_path)), encoding="utf-8")
+    settings = load_aggregator_settings(path)
+    assert settings.aggregator.role == values["aggregator"]["role"]
+    assert set(settings.site_keys()) == {site["id"] for site in values["sites"]}
+    assert settings.peer_key().public_bytes_raw() not in {
+        key.public_bytes_raw() for key in settings.site_keys().values()
+    }
+    assert (settings.peer.url, settings.hub.url) == (values["peer"]["url"], values["hub"]["url"])
+    assert settings.mutual_tls is not None
+    assert (settings.peer.ca_file is not None) is ("caBundle" in values)
 
 
 @pytest.mark.parametrize(("chart", "name"), CI)

@@ -21,7 +21,16 @@ def _with(chart: str, path: str, value: Any) -> dict[str, Any]:
     return values
 
 
+_KEY = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAuaWjv4y/iyN2UWw3TImPd+kn/sYnluZq+cu887VAkhY=\n"
+    "-----END PUBLIC KEY-----\n"
+)
 _SCHEMA = [
+    ("aggregator", "aggregator.role", "both", "at '/aggregator/role': value must be one of '', 'leader', 'helper'"),
+    ("aggregator", "peer.url", "http://leader", "at '/peer/url'"),
+    ("aggregator", "peer.publicKey", "ssh-ed25519 AAAA", "at '/peer/publicKey'"),
+    ("aggregator", "replicas", 2, "additional properties 'replicas' not allowed"),
     ("site", "kafka.bootstrp", "a:1", "at '/kafka': additional properties 'bootstrp' not allowed"),
     ("site", "kafka.replication", "three", "at '/kafka/replication': got string, want integer"),
     ("site", "worker.replicas", 0, "at '/worker/replicas': minimum: got 0, want 1"),
@@ -41,6 +50,10 @@ _SCHEMA = [
     ),
 ]
 _WORDS = [
+    ("aggregator", "aggregator.role", "", "aggregator.role is empty: leader or helper"),
+    ("aggregator", "networkPolicy.peer.to", [], "networkPolicy.peer.to is empty: say where the peer is"),
+    ("aggregator", "database.type", "postgresql", "database.existingSecret is empty"),
+    ("aggregator", "tls.existingSecret", "", "the aggregator's certificate and key"),
     ("site", "site.id", "", "site.id is empty: give the name under which the hub knows this site"),
     ("site", "site.id", "North Hospital", 'site.id is "North Hospital": use lower case letters, digits and dashes'),
     ("site", "kafka.bootstrap", "", "kafka.bootstrap is empty"),
@@ -64,6 +77,7 @@ _WORDS = [
         "connector.extraVolumes: files is a hostPath, which restricted pod security forbids",
     ),
     ("hub", "hub.protocol.activated", {"hash": "0f6d2ab91c37"}, "give hash and by, or neither"),
+    ("hub", "aggregators", [{"role": "leader", "publicKey": _KEY}], "aggregators: give one leader and one helper"),
     ("hub", "sites", [], "sites is empty: register at least one site"),
     ("hub", "database.type", "postgresql", "set database.type=sqlite for a pilot"),
     ("hub", "ingress", {"enabled": True, "host": "h"}, "API keys must not travel without TLS"),
@@ -94,6 +108,9 @@ def test_an_empty_installation_hears_all_of_it_at_once() -> None:
     with pytest.raises(helm.HelmError) as refused:
         render("site", {})
     assert str(refused.value).count("\n  - ") >= 8
+    with pytest.raises(helm.HelmError) as refused:
+        render("aggregator", {})
+    assert str(refused.value).count("\n  - ") == 12
 
 
 def test_more_workers_than_partitions_are_refused() -> None:

@@ -24,6 +24,12 @@ ca_file = "/etc/kelsey/ca/{{ .Values.caBundle.key }}"
 id = {{ .id | toJson }}
 public_key_file = "/etc/kelsey/config/site-{{ .id }}.pub"
 {{- end }}
+{{- range .Values.aggregators }}
+
+[[aggregator]]
+role = {{ .role | toJson }}
+public_key_file = "/etc/kelsey/config/aggregator-{{ .role }}.pub"
+{{- end }}
 {{- range .Values.apiKeys }}
 
 [[api_key]]
@@ -49,6 +55,9 @@ key_file = "/etc/kelsey/secrets/api-key-{{ .name }}/{{ .key }}"
 {{- if has .id $sites }}{{ $missing = append $missing (printf "sites: %s is there twice" .id) }}{{ end -}}
 {{- $sites = append $sites .id -}}
 {{- end -}}
+{{- $roles := list -}}
+{{- range $v.aggregators }}{{ $roles = append $roles .role }}{{ end -}}
+{{- if and $roles (ne (join " " (sortAlpha $roles)) "helper leader") }}{{ $missing = append $missing "aggregators: give one leader and one helper, or none" }}{{ end -}}
 {{- $names := list -}}
 {{- range $v.apiKeys }}
 {{- if has .name $names }}{{ $missing = append $missing (printf "apiKeys: the name %s is there twice" .name) }}{{ end -}}
