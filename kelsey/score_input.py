@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
 from collections import Counter
@@ -19,6 +20,7 @@ from detectors.pair_arrays import PairArrays
 
 __all__ = ["InputRows", "read_counts", "read_rows", "unknown_name", "whole_numbers"]
 
+_FEW = 5  # names that a message can hold
 _MARGINS = ("n_drug", "n_reaction", "n_total")
 _LARGEST = 2**53  # beyond it float64, which the measures compute in, skips whole numbers
 
@@ -47,9 +49,12 @@ class InputRows:
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:
-    """Hint after an unknown name: the nearest known ones, or nothing."""
-    near = get_close_matches(name, list(known), n=3)
-    return f"the nearest are {', '.join(map(repr, near))}" if near else ""
+    """Hint after an unknown name: the nearest known ones; where none is near, all if they are few, or nothing."""
+    names = list(known)
+    near = get_close_matches(name, names, n=3)
+    if near:
+        return f"the nearest are {', '.join(map(repr, near))}"
+    return f"there are {', '.join(map(repr, sorted(names)))}" if 0 < len(names) <= _FEW else ""
 
 
 def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
@@ -92,6 +97,23 @@ def _line_of_another_encoding(path: Path) -> int:
     return 0
 
 
+def _row_with_more_fields(path: Path) -> int:
+    """Number of the first row with more fields than the header, which is row 1; 0 where there is none."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8", newline="")
+            if is_packed
+            else path.open(encoding="utf-8", newline="") as lines
+        ):
+            rows = csv.reader(lines)
+            width = len(next(rows, []))
+            return next((number for number, row in enumerate(rows, 2) if len(row) > width), 0)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error):
+        return 0
+
+
 def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> InputRows:
     """The wanted columns, and those of `optional` that are there, of a CSV (plain or gzip) or Parquet file.
 
@@ -115,6 +137,10 @@ def read_rows(path: Path, columns: Sequence[str], *, optional: Sequence[str] = (
         if line:
             hint = "save the file as UTF-8"
             raise ParameterError(f"{path}: cannot be read as {form}: line {line} is not UTF-8", hint=hint) from error
+        row = 0 if is_parquet or isinstance(error, OSError) else _row_with_more_fields(path)
+        if row:
+            hint = "put quotation marks around text that has a comma"
+            raise ParameterError(f"{path}: row {row} has more fields than the header", hint=hint) from error
         raise ParameterError(f"{path}: cannot be read as {form}: {reason}") from error
     if frame.is_empty():
         raise ParameterError(f"{path}: the file holds no {'report' if 'case_id' in columns else 'row'}, only a header")

@@ -15,7 +15,9 @@ __all__ = ["chosen_rules"]
 def _file_rules(path: str, presets: dict[str, Rule]) -> dict[str, Rule]:
     try:
         rules = parse_rules(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ParameterError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ParameterError(f"{path}: cannot be read as UTF-8 TOML") from error
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from error

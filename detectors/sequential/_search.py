@@ -14,6 +14,7 @@ from detectors.sequential.critical_value import CriticalValue
 __all__ = ["check_design", "check_groups", "least_attainable", "least_continuous"]
 
 _ROUNDING = 1e-11
+_ABOVE = 5e-9  # far above the rounding of a log likelihood ratio, below the digits that are printed
 
 
 def check_design(*, alpha: float, length: float, minimum_events: int, delay: float) -> None:
@@ -56,7 +57,11 @@ def least_continuous(risk: Callable[[float], float], *, alpha: float) -> Critica
 
 
 def least_attainable(risk: Callable[[float], float], attainable: NDArray[np.float64], *, alpha: float) -> CriticalValue:
-    """Boundary among the values that the statistic can take."""
+    """Just above the largest value that the statistic can take and that is too low for a boundary.
+
+    All boundaries from there to the next attainable value are the same test; this one is the least of them, as it is
+    where the statistic is continuous.
+    """
     values = np.unique(attainable)
     low, high = -1, len(values)  # all below `high` are known to take too much, none from `high` on
     if not high or risk(float(values[-1])) > alpha:
@@ -68,4 +73,7 @@ def least_attainable(risk: Callable[[float], float], attainable: NDArray[np.floa
         middle = (low + high) // 2
         low, high = (middle, high) if risk(float(values[middle])) > alpha else (low, middle)
     value = float(values[high])
+    if high:
+        too_low = float(values[high - 1])
+        value = min(too_low + _ABOVE, (too_low + value) / 2)
     return CriticalValue(critical_value=value, alpha=alpha, alpha_spent=risk(value))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import lambertw
+from scipy.special import gammainc, lambertw
 
 from cases import ParameterError
 from detectors.sequential._crossing import moments, survivors
@@ -77,12 +77,16 @@ def poisson_max_sprt(
     Kulldorff M et al. (2011), Sequential Analysis 30:58-78, doi:10.1080/07474946.2011.539924
     """
     check_design(alpha=alpha, length=length, minimum_events=minimum_events, delay=delay)
-    if groups is None:
+    looks = None if groups is None else check_groups(groups, length)
+    reached = float(gammainc(minimum_events, length))  # chance of the minimum by the end
+    if minimum_events > length and reached <= alpha:  # then the minimum alone decides
+        least = float(poisson_ratio(np.array([float(minimum_events)]), np.array([float(length)]))[0])
+        return CriticalValue(critical_value=least, alpha=alpha, alpha_spent=reached)
+    if looks is None:
         return least_continuous(
             lambda value: _continuous_risk(value, length=length, minimum_events=minimum_events, delay=delay),
             alpha=alpha,
         )
-    looks = check_groups(groups, length)
     size = int(length + 12 * np.sqrt(length + 1) + minimum_events + 40)
     count = np.arange(size, dtype=np.float64)
     ratio = poisson_ratio(count[None, :], looks[:, None])

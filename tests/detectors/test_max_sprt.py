@@ -25,6 +25,52 @@ def test_the_printed_boundaries(length: float, minimum: int, printed: float) -> 
     assert found.alpha_spent == pytest.approx(0.05, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("length", "delay", "printed"),
+    [(3, 1, 2.317139), (5, 4, 1.611553), (10, 1, 2.799333), (20, 3, 2.846635), (60, 4, 3.162908), (100, 10, 3.109251)],
+)
+def test_the_printed_boundaries_with_a_delay(length: float, delay: float, printed: float) -> None:
+    found = poisson_max_sprt(alpha=0.05, length=length, delay=delay)
+    assert found.critical_value == pytest.approx(printed, abs=2e-6)
+    assert found.alpha_spent <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("length", "minimum", "printed"),
+    [(3, 6, 1.76648463065627), (6, 10, 1.74055087831132), (20, 4, 3.17637032177521), (100, 8, 3.43006496056302)],
+)
+def test_the_printed_boundaries_with_a_minimum(length: float, minimum: int, printed: float) -> None:
+    found = poisson_max_sprt(alpha=0.05, length=length, minimum_events=minimum)
+    assert found.critical_value == pytest.approx(printed, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("length", "groups", "printed"), [(25, [5, 5, 5, 5, 5], 1.9852), (50, [10, 10, 15, 15], 1.99202)]
+)
+def test_the_printed_binomial_boundaries(length: int, groups: list[float], printed: float) -> None:
+    """Printed rounded up at the fifth digit."""
+    found = binomial_max_sprt(alpha=0.05, length=length, ratio=3.5, groups=groups)
+    assert math.ceil(found.critical_value * 1e5) / 1e5 == pytest.approx(printed, abs=1e-9)
+    if length == 25:
+        assert found.alpha_spent == pytest.approx(0.04775995, abs=5e-9)
+
+
+def test_the_boundary_in_groups_is_the_least_that_keeps_the_risk() -> None:
+    """Signalling at 10 events where 5 were expected would be too risky."""
+    found = poisson_max_sprt(alpha=0.05, length=17, groups=[5, 6, 6])
+    too_risky = 5 - 10 + 10 * math.log(10 / 5)
+    assert too_risky < found.critical_value <= too_risky + 6e-9
+
+
+def test_a_minimum_that_is_rarely_reached_decides_alone() -> None:
+    for groups in (None, [5.0, 5.0]):
+        found = poisson_max_sprt(alpha=0.05, length=10, minimum_events=16, groups=groups)
+        tail = 1 - sum(math.exp(-10) * 10**k / math.factorial(k) for k in range(16))
+        assert found.alpha_spent == pytest.approx(tail, abs=1e-12)
+        assert found.critical_value == pytest.approx(10 - 16 + 16 * math.log(1.6), abs=1e-12)
+    assert 0 < poisson_max_sprt(alpha=0.05, length=10, minimum_events=60).alpha_spent < 1e-25
+
+
 @pytest.mark.parametrize(("minimum", "delay"), [(1, 0.0), (4, 0.0), (1, 3.0), (2, 1.5)])
 def test_a_simulated_null_signals_as_often_as_said(minimum: int, delay: float) -> None:
     found = poisson_max_sprt(alpha=0.05, length=10, minimum_events=minimum, delay=delay)

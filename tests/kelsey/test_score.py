@@ -155,7 +155,7 @@ def test_refused_strata(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"case_id,drug,reaction\n1,caf\xe9,x\n", b"case_id,drug,reaction\n1,a,x,surplus\n", b"\x1f\x8b\x08 not gzip"],
+    [b"case_id,drug,reaction\n1,caf\xe9,x\n", b"\x1f\x8b\x08 not gzip"],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, damage: bytes) -> None:
     assert "cannot be read as UTF-8 CSV" in refused(tmp_path, damage)

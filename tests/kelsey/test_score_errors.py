@@ -51,6 +51,10 @@ def refused(folder: Path, content: str | bytes, *options: str, kind: str = "--re
         ("drug,reaction,case_id,count\na,x,1,1\nb,,2,1\n", "row 3"),
         ("drug,reaction,case_id,count\ra,x,1,1\r", "in.csv: its lines end in a carriage return alone"),
         ('drug,reaction,case_id,count\n"a,x,1,1\nb,y,2,1\n', "in.csv: cannot be read as UTF-8 CSV"),
+        (
+            'drug,reaction,case_id,count\n"a\nb",x,1,1\na,x, y,2,1\n',
+            "in.csv: row 3 has more fields than the header (put",
+        ),
     ],
 )
 def test_a_file_that_is_no_table(tmp_path: Path, kind: str, content: str, message: str) -> None:
@@ -220,3 +224,19 @@ def test_json_alone_on_standard_output_and_words_without_it(tmp_path: Path) -> N
     assert said[0].split() == ["reports", "4"]
     assert said[-1] == "prior of EBGM: a prior needs at least 10 pairs, not 3"
     assert any(line.startswith("flagged by evans") for line in said)
+
+
+def test_a_row_too_long_in_a_packed_file_is_named(tmp_path: Path) -> None:
+    packed = gzip.compress((REPORTS + "4,aspirin,rash,severe\n").encode())
+    assert "in.csv.gz: row 6 has more fields" in refused(tmp_path, packed, name="in.csv.gz")
+
+
+def test_a_value_that_is_near_none_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    named = "case_id,drug,reaction,group\n1,warfarin,bleeding,0.0\n2,aspirin,rash,1.0\n"
+    message = refused(tmp_path, named, "--subset", "group=2")
+    assert message == "no report has the group '2' (there are '0.0', '1.0')"
+
+
+def test_a_file_of_rules_that_is_not_there_is_said(tmp_path: Path) -> None:
+    message = refused(tmp_path, REPORTS, "--rule", str(tmp_path / "own.toml"))
+    assert message == "own.toml: cannot be read: No such file or directory"
