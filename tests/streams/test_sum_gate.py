@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from cases import IntegrityError
+from privacy.audit import SecureSumPath
+from privacy.epoch_vector import EpochVector
 from privacy.ledger import BudgetLedger
 from privacy.release import TABLES, table_lengths
 from privacy.release_spec import ReleaseSpec
 from privacy.secure_sum import AcceptedSet, Role, join_shares, open_share, sharing_of, unpack_sharing
+from streams.envelope import SealedSharing
 from streams.epoch import EpochPart, seal
 from streams.gate import Gate
 from streams.gate_store import GateStore
@@ -204,3 +207,20 @@ def test_a_crash_between_store_and_ledger_leaves_nothing_to_be_sent_that_is_sett
     assert len(ledger.pending()) == 1
     gate.settle(agreed)
     assert gate.deliver(sink) == 0  # the aggregators would refuse it: the epoch is closed
+
+
+def test_the_audited_noise_is_that_of_the_gate_s_shares_bit_for_bit() -> None:
+    path = SecureSumPath(UNDER, epochs=1, patients=1)
+    path.noisy_sites = 1
+    tables = {name: np.zeros((1, length), dtype=np.int64) for name, length in table_lengths(path.protocol).items()}
+    path.protect(tables, random.Random(7).randbytes)
+    assert path.cohort == UNDER.cohort
+    sealed = SealedSharing("alpha", path.protocol, SIGNING_KEY, cohort=path.cohort).seal(
+        0, {0: EpochVector.of({})}, random_bytes=random.Random(7).randbytes
+    )
+    shares = [
+        open_share(message, public_key=SIGNING_KEY.public_key(), protocol=path.protocol, role=role)
+        for role, message in unpack_sharing(sealed).items()
+    ]
+    noise = join_shares(shares[0].noise, shares[1].noise)
+    assert np.array_equal(noise, np.concatenate([tables[name][0] for name in TABLES]))
