@@ -38,6 +38,7 @@ def demo_page(
     `summed` holds the day on which the hub of a secure sum raised each pair; None where there was none.
     """
     exact, noisy, *of_sum = (counts[-1] for counts in found.values())
+    hub = "the hub" if summed is None else "the hub, with noise from every site"
     sections = common_sections(federation)
     return Page(
         title=f"A made-up year at {_NUMBERS.get(len(sites), len(sites))} hospitals",
@@ -50,14 +51,12 @@ def demo_page(
             Fact(f"{ingest['cases']:,}", "cases"),
             Fact(f"{sum(ingest['dead_letters'].values()):,}", "dead letters"),
             Fact(f"{federation.release_count:,}", "releases left the sites"),
-            Fact(f"{len(federation.hub_log.first):,}", "SDRs at the hub"),
+            Fact(f"{len(federation.hub_log.first):,}", f"SDRs at {hub}"),
             *(
                 Fact(f"{count} of {len(planted)}", "planted pairs found in the secure sum of the same sites")
                 for count in of_sum
             ),
-            Fact(
-                f"{noisy} of {len(planted)}", f"planted pairs found at the hub ({exact} with all records in one place)"
-            ),
+            Fact(f"{noisy} of {len(planted)}", f"planted pairs found at {hub} ({exact} with all records in one place)"),
         ],
         sections=[
             *sections[:1],

@@ -6,6 +6,7 @@ For the demonstration: plain HTTP on 127.0.0.1, keys drawn for the run, everythi
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Any, Self
 
 import httpx
@@ -156,12 +157,14 @@ class LoopbackHouse:
             log.close()
 
     def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGTERM, _leave)  # whoever ends this process ends the others with it
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        signal.signal(signal.SIGTERM, self._before)
 
     def _check(self) -> None:
         for name, process in self._processes.items():
@@ -197,6 +200,10 @@ class LoopbackHouse:
 
     def _url(self, name: str) -> str:
         return f"http://127.0.0.1:{self._ports[name]}"
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _evaluated(store: HubStore) -> int:

@@ -32,7 +32,12 @@ def _days(axes: Axes, days: Sequence[date]) -> NDArray[np.float64]:
 
 
 def reports_plot(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> str:
-    """New reports by epoch, stacked by site; `counts` holds one number a day of `days` for each site."""
+    """New reports by epoch, stacked by site; `counts` holds one number a day of `days` for each site.
+
+    More sites than there are colours to tell apart are added up.
+    """
+    if len(counts) > len(PALETTE):
+        counts = {f"all {len(counts)} sites": np.sum([*counts.values()], axis=0).tolist()}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8.5, 3.2))
         axes = figure.add_subplot()
