@@ -3,6 +3,10 @@
 A service is started by the first test that asks for it and stopped at the end of the run. Where one is not installed
 its tests are skipped with the way out, and the run ends with a list of what was missing; with
 KELSEY_REQUIRE_SERVICES=1, as in CI, they fail instead.
+
+Property tests judge by what is right, not by how busy the machine is: no deadline. Linear algebra keeps to one thread,
+here and in the programs that tests start: matrices of tests are small, and idle threads that spin for work multiply
+the time on a busy machine (tenfold for an eigenvalue decomposition of 365 epochs).
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.services.chromium_browser import ChromiumBrowser
 from tests.services.hapi_server import HapiServer
@@ -20,6 +25,10 @@ from tests.services.paths import ROOT, missing
 from tests.services.postgres_cluster import PostgresCluster
 from tests.services.process_clock import ProcessClock
 from tests.services.prometheus_tools import PrometheusTools
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when numpy is first imported, which tests do after this file
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _MARKER_OF_FIXTURE = {
     "shared_data": "shared_data",

@@ -36,8 +36,9 @@ class Posterior:
         prior, place = self._prior, self._place
         by_count = self._norms[0] - gammaln(prior.alpha1) - self._norms[1] + gammaln(prior.alpha2)
         odds = by_count[place] + np.log(prior.p) - np.log1p(-prior.p)
-        odds -= prior.alpha1 * np.log1p(self._expected / prior.beta1)
-        odds += prior.alpha2 * np.log1p(self._expected / prior.beta2)
+        log_expected = np.log(self._expected)  # log(1 + expected / beta), without a quotient that may overflow
+        odds -= prior.alpha1 * np.logaddexp(0.0, log_expected - np.log(prior.beta1))
+        odds += prior.alpha2 * np.logaddexp(0.0, log_expected - np.log(prior.beta2))
         odds -= self._n * (self._log_rates[0] - self._log_rates[1])
         return np.asarray(expit(odds))
 
