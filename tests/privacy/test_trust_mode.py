@@ -130,15 +130,21 @@ class TestEveryMode:
             assert 1 - 4 / sqrt(2 * error.size) < error.std() / predicted < 1 + 4 / sqrt(2 * error.size)
 
 
-def test_per_site_is_fast_enough_for_a_hundred_full_epochs() -> None:
-    """60,000 cells, all of them in each of 101 epochs; 60 ms are allowed beside the noise on a quiet machine."""
+def test_a_hundred_full_epochs_cost_little_beside_the_noise() -> None:
+    """60,000 cells, all of them in each of 101 epochs: about five times the noise alone, which no loop of ours is."""
     spec = ReleaseSpec.of(protocol(drugs=60, reactions=1000, epochs=120))
     cells, weights = np.arange(60_000), np.full(60_000, 256)
     history = {epoch: EpochVector(cells, weights) for epoch in range(101)}
-    mode, taken = PerSite(), []
+    mode = PerSite()
     mode.protect(spec, 100, history)  # builds the sampler's tables
-    for _ in range(3):
-        started = time.perf_counter()
-        mode.protect(spec, 100, history)
-        taken.append(time.perf_counter() - started)
-    assert min(taken) < 0.3  # five times the goal: other programs may be running
+
+    def seconds(history: dict[int, EpochVector]) -> float:
+        """Of the processor, and the best of three: other programs may be running."""
+        taken = []
+        for _ in range(3):
+            started = time.process_time()
+            mode.protect(spec, 100, history)
+            taken.append(time.process_time() - started)
+        return min(taken)
+
+    assert seconds(history) < 30 * seconds({})
