@@ -18,6 +18,7 @@ from kelsey.commands.doctor import doctor
 from kelsey.commands.hub import hub
 from kelsey.commands.intake import intake
 from kelsey.commands.interactions import interactions
+from kelsey.commands.ledger import ledger
 from kelsey.commands.privacy import privacy
 from kelsey.commands.protocol import protocol
 from kelsey.commands.replay import replay
@@ -78,6 +79,7 @@ for command in (
     treescan,
     simulate,
     protocol,
+    ledger,
     privacy,
     site,
     hub,

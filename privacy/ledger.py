@@ -12,15 +12,19 @@ The hashes chain digests of exact data. Like the whole file they stay inside of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from cases.errors import IntegrityError, ParameterError
+from privacy.cap_change import CapChange, SignedCapChange
 from privacy.ledger_entry import BudgetSpentError, LedgerEntry, Published, ReleaseState, SealedRelease
-from privacy.ledger_file import LedgerFile, Step, payload_digest
+from privacy.ledger_file import LedgerFile
+from privacy.ledger_step import CAP_STATE, Step, payload_digest
 
 __all__ = ["BudgetLedger"]
 
@@ -74,7 +78,8 @@ class BudgetLedger:
         ----------
         cost, cap
             Millionths of mu squared. The first epoch of an era pays for all its epochs (`ReleaseSpec.cost_micro_mu2`),
-            later ones cost 0 under the same spec. The cap of an era never changes.
+            later ones cost 0 under the same spec. The cap is the one the era began with; where two people changed it
+            (`change_cap`), theirs counts.
         spec_hash, data_hash
             What is going to be released (`ReleaseSpec.hash`, `EpochVector.digest`).
 
@@ -90,10 +95,12 @@ class BudgetLedger:
         if not (cost >= 0 and cap >= 0 and epoch >= 0):
             raise ParameterError("epoch, cost and cap must be at least 0")
         with self._writing():
-            booked = self._file.steps(era)
+            steps = self._file.steps(era)
+            booked = [step for step in steps if step.state != CAP_STATE]
+            granted, current = (steps[0].cap, steps[-1].cap) if steps else (cap, cap)
             mine = [step for step in booked if step.epoch == epoch]
             if mine:
-                if (mine[0].cap, mine[0].spec_hash, mine[0].data_hash) != (cap, spec_hash, data_hash):
+                if (granted, mine[0].spec_hash, mine[0].data_hash) != (cap, spec_hash, data_hash):
                     raise IntegrityError(
                         f"epoch {epoch} of era {era} is booked with another cap, spec or data",
                         hint="an epoch is released once; what came later belongs to the next",
@@ -101,15 +108,17 @@ class BudgetLedger:
                 return _entry(mine)
             if any(step.epoch > epoch for step in booked):
                 raise IntegrityError(f"an epoch after {epoch} of era {era} is booked already")
-            if any(step.cap != cap for step in booked):
-                raise IntegrityError(f"era {era} has a cap of {booked[0].cap} millionths of mu squared, not {cap}")
+            if cap != granted:
+                raise IntegrityError(f"era {era} has a cap of {granted} millionths of mu squared, not {cap}")
             if cost == 0 and not any(step.cost and step.spec_hash == spec_hash for step in booked):
                 raise IntegrityError(f"era {era} has not been paid for under this spec")
             spent = sum(step.cost for step in booked)
-            if not spent + cost <= cap:
-                raise BudgetSpentError(f"era {era}: {spent} of {cap} millionths of mu squared are spent, {cost} asked")
+            if not spent + cost <= current:
+                raise BudgetSpentError(
+                    f"era {era}: {spent} of {current} millionths of mu squared are spent, {cost} asked"
+                )
             number = len(self._file.steps()) + 1
-            step = Step(number, era, epoch, ReleaseState.RESERVED, cost, cap, spec_hash, data_hash, "")
+            step = Step(number, era, epoch, ReleaseState.RESERVED, cost, current, spec_hash, data_hash, "")
             self._file.append(step)
             return _entry([step])
 
@@ -136,13 +145,15 @@ class BudgetLedger:
 
     def entry(self, era: str, epoch: int) -> LedgerEntry | None:
         """What the ledger says about an epoch; None where it is not booked."""
-        steps = [step for step in self._file.steps(era) if step.epoch == epoch]
+        steps = [step for step in self._file.steps(era) if step.epoch == epoch and step.state != CAP_STATE]
         return _entry(steps) if steps else None
 
     def entries(self) -> list[LedgerEntry]:
         """All booked epochs in the order they were reserved."""
         by_epoch: dict[tuple[str, int], list[Step]] = {}
         for step in self._file.steps():
+            if step.state == CAP_STATE:
+                continue
             by_epoch.setdefault((step.era, step.epoch), []).append(step)
         return [_entry(steps) for steps in by_epoch.values()]
 
@@ -159,11 +170,59 @@ class BudgetLedger:
         """Millionths of mu squared charged in an era so far."""
         return sum(step.cost for step in self._file.steps(era))
 
+    def cap(self, era: str) -> int:
+        """Millionths of mu squared that an era may spend as it stands; 0 before it has begun."""
+        steps = self._file.steps(era)
+        return steps[-1].cap if steps else 0
+
+    def propose_cap(self, era: str, new_cap: int, *, reason: str) -> CapChange:
+        """The document that two people sign to change the cap of an era; nothing is written.
+
+        Raises `IntegrityError` where the era has not begun, the cap is the same, or it is below what is spent.
+        """
+        rows = [(step, stored) for step, stored in self._file.hashed_steps() if step.era == era]
+        if not rows:
+            raise IntegrityError(f"era {era} has not begun", hint="its cap is the protocol's")
+        spent, old_cap = self.spent(era), rows[-1][0].cap
+        if new_cap == old_cap:
+            raise IntegrityError(f"the cap of era {era} is {old_cap} already")
+        if not new_cap >= spent:
+            raise IntegrityError(f"the cap of era {era} cannot be {new_cap}: {spent} are spent, nothing is refunded")
+        number = sum(step.state == CAP_STATE for step, _ in rows)
+        return CapChange(era=era, era_start=rows[0][1], number=number, old_cap=old_cap, new_cap=new_cap, reason=reason)
+
+    def change_cap(self, signed: SignedCapChange, *, allowed: Mapping[str, Ed25519PublicKey]) -> None:
+        """Change the cap of an era, as two of the people in `allowed` (public key by name) have signed it.
+
+        Raises `IntegrityError`, changing nothing, where fewer than two of them signed, with fewer than two keys, where
+        a signature is not valid, where the change was made for another ledger or state of it, or where `propose_cap`
+        would refuse it.
+        """
+        signed.require_two_people(allowed)
+        with self._writing():
+            change = signed.change
+            if change != self.propose_cap(change.era, change.new_cap, reason=change.reason):
+                raise IntegrityError("the change was signed for another ledger, or for another state of this one")
+            number, data = len(self._file.steps()) + 1, signed.encode()
+            self._file.append(
+                Step(number, change.era, change.number, CAP_STATE, 0, change.new_cap, "", "", payload_digest(data))
+            )
+            self._file.add_authorisation(number, data)
+
+    def cap_changes(self, era: str) -> list[SignedCapChange]:
+        """Changes of an era's cap, oldest first."""
+        steps = [step for step in self._file.steps(era) if step.state == CAP_STATE]
+        return [SignedCapChange.decode(self._file.authorisation(step.number) or b"") for step in steps]
+
+    def hashes(self) -> list[str]:
+        """Hash of every step, oldest first: of two copies of one ledger the older one's are the beginning of these."""
+        return [stored for _, stored in self._file.hashed_steps()]
+
     def verify(self) -> str:
         """Recompute everything the ledger claims; returns the hash of its newest step, which stays inside of the site.
 
         Raises `IntegrityError`, naming the step, where the chain is broken, a step comes out of turn, bytes differ from
-        their hash, an era is overspent, or bytes lie there that no step sealed.
+        their hash, an era is overspent, a cap changed without two signatures, or bytes lie there that no step sealed.
         """
         return self._file.check()
 
@@ -199,8 +258,8 @@ class BudgetLedger:
         if entry is None or entry.state is not before:
             state = entry.state if entry else "not reserved"
             raise IntegrityError(f"epoch {epoch} of era {era} cannot be {after}: it is {state}")
-        number = len(self._file.steps()) + 1
-        self._file.append(Step(number, era, epoch, after, 0, entry.cap, entry.spec_hash, entry.data_hash, payload_hash))
+        number, cap = len(self._file.steps()) + 1, self.cap(era)
+        self._file.append(Step(number, era, epoch, after, 0, cap, entry.spec_hash, entry.data_hash, payload_hash))
 
 
 def _entry(steps: list[Step]) -> LedgerEntry:

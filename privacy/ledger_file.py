@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import sqlite3
 import threading
@@ -14,57 +13,12 @@ from pathlib import Path
 import msgspec
 
 from cases.errors import IntegrityError, KelseyError, ServiceError
+from privacy.ledger_check import check_steps
 from privacy.ledger_entry import ReleaseState
+from privacy.ledger_schema import SCHEMA, UPGRADE, VERSION
+from privacy.ledger_step import CAP_STATE, GENESIS, Step
 
-__all__ = ["LedgerFile", "Step", "payload_digest"]
-
-_SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE step (
-  number INTEGER PRIMARY KEY CHECK (number >= 1),
-  era TEXT NOT NULL, epoch INTEGER NOT NULL CHECK (epoch >= 0),
-  state TEXT NOT NULL CHECK (state IN ('reserved', 'sealed', 'sent')),
-  cost INTEGER NOT NULL CHECK (cost >= 0), cap INTEGER NOT NULL CHECK (cap >= 0),
-  spec_hash TEXT NOT NULL, data_hash TEXT NOT NULL, payload_hash TEXT NOT NULL, hash TEXT NOT NULL,
-  UNIQUE (era, epoch, state)) STRICT;
-CREATE TABLE payload (
-  era TEXT NOT NULL, epoch INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (era, epoch)) STRICT;
-CREATE TRIGGER step_update BEFORE UPDATE ON step BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER step_delete BEFORE DELETE ON step BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER payload_update BEFORE UPDATE ON payload BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-CREATE TRIGGER payload_delete BEFORE DELETE ON payload BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
-PRAGMA user_version = 1;
-COMMIT;
-"""
-_GENESIS = hashlib.sha256(b"kelsey.ledger/1").hexdigest()
-_BEFORE = {
-    ReleaseState.RESERVED: None,
-    ReleaseState.SEALED: ReleaseState.RESERVED,
-    ReleaseState.SENT: ReleaseState.SEALED,
-}
-
-
-def payload_digest(payload: bytes) -> str:
-    """SHA-256 of a sealed line, 64 hexadecimal digits."""
-    return hashlib.sha256(payload).hexdigest()
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One appended row, without its hash; `cost` stands in the reserving step only."""
-
-    number: int
-    era: str
-    epoch: int
-    state: str
-    cost: int
-    cap: int
-    spec_hash: str
-    data_hash: str
-    payload_hash: str
-
-    def hash_after(self, previous: str) -> str:
-        """Hash of the step in a chain whose newest hash is `previous`."""
-        return hashlib.sha256(msgspec.json.encode([previous, *msgspec.structs.astuple(self)])).hexdigest()
+__all__ = ["LedgerFile"]
 
 
 class LedgerFile:
@@ -84,6 +38,7 @@ class LedgerFile:
         try:
             self._connection = _connect(path, is_read_only=is_read_only)
             try:
+                self._version = self._connection.execute("PRAGMA user_version").fetchone()[0]
                 self.head = self.check()
             except BaseException:
                 self._connection.close()
@@ -118,7 +73,7 @@ class LedgerFile:
     def append(self, step: Step) -> None:
         """Add a step after the newest; raises `IntegrityError` if the file changed behind the ledger's back."""
         row = self._connection.execute("SELECT number, hash FROM step ORDER BY number DESC LIMIT 1").fetchone()
-        if (row or (0, _GENESIS)) != (step.number - 1, self.head):
+        if (row or (0, GENESIS)) != (step.number - 1, self.head):
             raise IntegrityError("the ledger was changed by something else while open")
         self.head = step.hash_after(self.head)
         self._connection.execute(
@@ -129,9 +84,19 @@ class LedgerFile:
         """Store the bytes of an epoch."""
         self._connection.execute("INSERT INTO payload VALUES (?, ?, ?)", (era, epoch, payload))
 
+    def add_authorisation(self, number: int, data: bytes) -> None:
+        """Store the signed change that the step of this number makes."""
+        self._connection.execute("INSERT INTO authorisation VALUES (?, ?)", (number, data))
+
+    def authorisation(self, number: int) -> bytes | None:
+        """Stored change of a cap, by the number of its step."""
+        with self._guard:
+            row = self._connection.execute("SELECT data FROM authorisation WHERE number = ?", (number,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     def steps(self, era: str | None = None) -> list[Step]:
         """All steps, or those of one era, oldest first."""
-        return [step for step, _ in self._hashed_steps() if era is None or step.era == era]
+        return [step for step, _ in self.hashed_steps() if era is None or step.era == era]
 
     def payload(self, era: str, epoch: int) -> bytes | None:
         """Stored bytes of an epoch."""
@@ -143,31 +108,20 @@ class LedgerFile:
 
     def check(self) -> str:
         """Recompute everything; returns the newest hash. Raises `IntegrityError`, naming the step that is wrong."""
-        previous = _GENESIS
-        spent: dict[str, int] = {}
-        states: dict[tuple[str, int], str] = {}
-        sealed = 0
-        for number, (step, stored) in enumerate(self._hashed_steps(), start=1):
-            where, key = f"ledger step {number}", (step.era, step.epoch)
-            if step.number != number or stored != step.hash_after(previous):
-                raise IntegrityError(f"{where}: the hash chain is broken")
-            if states.get(key) != _BEFORE[ReleaseState(step.state)]:
-                raise IntegrityError(f"{where}: {step.state} comes out of turn")
-            spent[step.era] = spent.get(step.era, 0) + step.cost
-            if not spent[step.era] <= step.cap:
-                raise IntegrityError(f"{where}: era {step.era} is overspent")
-            if step.state == ReleaseState.SEALED:
-                sealed += 1
-                payload = self.payload(*key)
-                if payload is None or payload_digest(payload) != step.payload_hash:
-                    raise IntegrityError(f"{where}: the sealed bytes differ from their hash")
-            states[key] = step.state
-            previous = stored
+        rows = self.hashed_steps()
+        head = check_steps(rows, payload=self.payload, authorisation=self.authorisation)
+        sealed = sum(step.state == ReleaseState.SEALED for step, _ in rows)
+        changes = sum(step.state == CAP_STATE for step, _ in rows)
         with self._guard:
             (payloads,) = self._connection.execute("SELECT count(*) FROM payload").fetchone()
+            (signed,) = (
+                self._connection.execute("SELECT count(*) FROM authorisation").fetchone() if self._version > 1 else (0,)
+            )
         if payloads != sealed:
             raise IntegrityError("the ledger holds bytes that no step sealed")
-        return previous
+        if signed != changes:
+            raise IntegrityError("the ledger holds an authorisation that no step names")
+        return head
 
     def close(self) -> None:
         """Close the file and let another process open it."""
@@ -175,7 +129,8 @@ class LedgerFile:
             self._connection.close()
             self._unlock()
 
-    def _hashed_steps(self) -> list[tuple[Step, str]]:
+    def hashed_steps(self) -> list[tuple[Step, str]]:
+        """All steps with their hashes, oldest first."""
         with self._guard:
             rows = self._connection.execute("SELECT * FROM step ORDER BY number").fetchall()
         return [(Step(*row[:-1]), row[-1]) for row in rows]
@@ -221,10 +176,10 @@ def _connect(path: Path | None, *, is_read_only: bool) -> sqlite3.Connection:
         # EXTRA: like FULL, and the removal of the journal is durable too, so a commit that returned stays.
         connection.execute("PRAGMA synchronous = EXTRA")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not is_read_only:
-            connection.executescript(_SCHEMA)
-        elif version != 1:
-            raise IntegrityError(f"the ledger has schema version {version}, this program knows 1")
+        if version not in (0, 1, VERSION) or (version == 0 and is_read_only):
+            raise IntegrityError(f"the ledger has schema version {version}, this program knows 1 to {VERSION}")
+        if version != VERSION and not is_read_only:
+            connection.executescript(UPGRADE if version else SCHEMA)
     except BaseException:
         connection.close()
         raise

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cases.errors import IntegrityError, KelseyError, ParameterError, ServiceError
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, Published, ReleaseState
-from privacy.ledger_file import payload_digest
+from privacy.ledger_step import payload_digest
 
 ERA = "2026"
 
@@ -256,9 +256,9 @@ def test_files_that_are_no_ledger_are_refused(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="damaged"):
         BudgetLedger(tmp_path / "text")
     raw = sqlite3.connect(tmp_path / "newer")
-    raw.execute("PRAGMA user_version = 2")
+    raw.execute("PRAGMA user_version = 3")
     raw.close()
-    with pytest.raises(IntegrityError, match="schema version 2"):
+    with pytest.raises(IntegrityError, match="schema version 3"):
         BudgetLedger(tmp_path / "newer")
     with pytest.raises(ServiceError, match="cannot be"):
         BudgetLedger(tmp_path / "missing" / "ledger")
