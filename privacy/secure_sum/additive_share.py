@@ -22,6 +22,8 @@ __all__ = ["SEED_BYTES", "Words", "expand_seed", "join_shares", "split_vector"]
 
 SEED_BYTES = 32
 _NONCE = bytes(16)  # a seed is used for one vector only
+_ZEROS = memoryview(bytes(1 << 16))  # encrypted piece by piece: stays in the cache
+_ROOM_WORDS = 2  # what the cipher wants to see behind a piece, a block less a byte
 
 Words = NDArray[np.uint64]
 """Integers modulo 2**64; numpy's arithmetic on them wraps around."""
@@ -34,8 +36,13 @@ def expand_seed(seed: bytes, length: int) -> Words:
     """
     if len(seed) != SEED_BYTES:
         raise ParameterError(f"a seed must have {SEED_BYTES} bytes, not {len(seed)}")
-    stream = Cipher(AES256(seed), CTR(_NONCE)).encryptor().update(bytes(8 * length))
-    return np.frombuffer(stream, dtype="<u8").astype(np.uint64, copy=False)
+    encryptor = Cipher(AES256(seed), CTR(_NONCE)).encryptor()
+    words = np.empty(length + _ROOM_WORDS, dtype="<u8")
+    stream = words.data.cast("B")
+    for start in range(0, 8 * length, len(_ZEROS)):
+        piece = _ZEROS[: 8 * length - start]
+        encryptor.update_into(piece, stream[start : start + len(piece) + 8 * _ROOM_WORDS])
+    return words[:length].astype(np.uint64, copy=False)
 
 
 def split_vector(

@@ -11,6 +11,7 @@ million words stay binary, 8 bytes each.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -37,19 +38,22 @@ def _line(body: bytes, signature: bytes) -> bytes:
     return msgspec.json.encode(_Line(msgspec.Raw(body), signature)) + b"\n"
 
 
-def digest_of(data: bytes | memoryview) -> str:
-    """SHA-256, 64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
+def digest_of(*parts: bytes | memoryview) -> str:
+    """SHA-256 of the parts behind one another, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _magic(kind: str) -> bytes:
     return f"kelsey.{kind}/1\n".encode()
 
 
-def seal_frame(kind: str, body: msgspec.Struct, payload: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The message; the same body, payload and key give the same bytes."""
+def seal_frame(kind: str, body: msgspec.Struct, payload: Iterable[bytes | memoryview], key: Ed25519PrivateKey) -> bytes:
+    """The message; the same body, payload (in parts, which are long) and key give the same bytes."""
     encoded = msgspec.json.encode(body)
-    return b"".join((_magic(kind), _line(encoded, key.sign(_magic(kind) + encoded)), payload))
+    return b"".join((_magic(kind), _line(encoded, key.sign(_magic(kind) + encoded)), *payload))
 
 
 def _split(kind: str, data: bytes | memoryview, body_type: type[_Body]) -> tuple[_Body, bytes, bytes, int]:

@@ -152,10 +152,10 @@ def share_epoch(
     content_seed, content = split_vector(dense, random_bytes=random_bytes)
     noise_seed, noise_words = split_vector(np.concatenate([noise[name] for name in TABLES]), random_bytes=random_bytes)
     payloads = {
-        Role.LEADER: noise_seed + content.astype("<u8", copy=False).tobytes(),
-        Role.HELPER: content_seed + noise_words.astype("<u8", copy=False).tobytes(),
+        Role.LEADER: (noise_seed, content.astype("<u8", copy=False).data.cast("B")),
+        Role.HELPER: (content_seed, noise_words.astype("<u8", copy=False).data.cast("B")),
     }
-    digests = _Digests(digest_of(payloads[Role.LEADER]), digest_of(payloads[Role.HELPER]))
+    digests = _Digests(digest_of(*payloads[Role.LEADER]), digest_of(*payloads[Role.HELPER]))
     bodies = {
         role: _Body(
             site=site, protocol_hash=protocol.hash, era=protocol.era, epoch=epoch, recipient=role, digests=digests

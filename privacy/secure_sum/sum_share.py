@@ -99,7 +99,7 @@ def seal_sum_share(share: SumShare, key: Ed25519PrivateKey) -> bytes:
     """The signed message; the same share and key give the same bytes."""
     payload = share.words.astype("<u8", copy=False).tobytes()
     body = _Body(role=share.role, acceptance=share.acceptance, payload_digest=digest_of(payload))
-    return seal_frame(_KIND, body, payload, key)
+    return seal_frame(_KIND, body, [payload], key)
 
 
 def peek_sum_role(data: bytes | memoryview) -> Role:
