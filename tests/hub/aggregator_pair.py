@@ -97,7 +97,6 @@ class AggregatorPair:
     def __init__(self, folder: Path, *, hub_url: str, hub_key: str, extra: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._hub_url = hub_url
         self.authority = Authority(folder)
         self.urls = {role: f"https://127.0.0.1:{free_port()}" for role in Role}
         _secret(folder / "hub.key", hub_key.encode())
@@ -162,16 +161,12 @@ class AggregatorPair:
                 thread.join(_WAIT_SECONDS)
                 assert not thread.is_alive()
 
-    def spawn(self, role: Role, *, kill_at: str | None = None, is_cleared: bool = True) -> subprocess.Popen[bytes]:
-        """Run one as a process; that dies at a step, or never hears of the hub, where it is told so."""
-        config = self.configs[role]
-        if not is_cleared:
-            config = config.with_suffix(".alone.toml")
-            text = self.configs[role].read_text()
-            config.write_text(text.replace(self._hub_url, f"http://127.0.0.1:{free_port()}"))
-        program = ["-m", "kelsey", "aggregator", "serve", "--config", str(config)]
+    def spawn(self, role: Role, *, kill_at: str | None = None) -> subprocess.Popen[bytes]:
+        """Run one as a process, that dies at a step where it is told so."""
+        config = str(self.configs[role])
+        program = ["-m", "kelsey", "aggregator", "serve", "--config", config]
         if kill_at is not None:
-            program = ["-m", "tests.hub.crashing_aggregator", str(config), kill_at]
+            program = ["-m", "tests.hub.crashing_aggregator", config, kill_at]
         return subprocess.Popen([sys.executable, *program], cwd=_ROOT, stderr=subprocess.DEVNULL)
 
 

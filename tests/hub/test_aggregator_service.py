@@ -17,6 +17,8 @@ import pytest
 
 from hub.aggregator.links import Proposal
 from hub.aggregator.share_uploads import CHUNK_LIMIT_BYTES
+from hub.keys import register_key
+from hub.roles import Role as ApiRole
 from privacy.secure_sum import SIGNATURE_HEADER, Acceptance, AcceptedSet, Role, ShareReceipt, sign_request
 from privacy.secure_sum.site_share import maximum_share_bytes
 from tests.hub.aggregator_pair import (
@@ -34,6 +36,7 @@ from tests.hub.aggregator_pair import (
     total_at,
     upload,
 )
+from tests.hub.federation import NOW
 from tests.hub.secure_sum import PUBLIC, ROLE_KEYS, SITES
 from tests.hub.served_hub import ServedHub
 from tests.hub.waiting import eventually
@@ -219,39 +222,43 @@ def test_health_has_an_address_of_its_own_without_tls(tmp_path: Path) -> None:
         assert client.post("/v1/heed", content=b"{}").status_code == 404
 
 
-def test_killed_processes_lose_nothing_and_count_nothing_twice(pair: AggregatorPair, hub: ServedHub) -> None:
-    """Leader and helper are killed while shares arrive, between the two, and while epochs are agreed on and sent."""
-    expected = np.zeros(CELLS)
-    for epoch in range(3):
-        for number, _ in enumerate(SITES):
-            expected[(epoch + number) % CELLS] += 10 + number
+def test_killed_processes_lose_nothing_and_count_nothing_twice(hub: ServedHub, tmp_path: Path) -> None:
+    """The leader while a share arrives, the leader with an agreement just made, the helper with a sum just booked."""
+    secret, expected = "k" * 40, np.zeros(CELLS)
+    pair = AggregatorPair(tmp_path / "pair", hub_url=hub.address, hub_key=secret)
+    kill_at = {Role.LEADER: "agreed", Role.HELPER: "reserved"}
     with ExitStack() as stack:
+
+        def start(role: Role, step: str | None = None) -> subprocess.Popen[bytes]:
+            return stack.enter_context(_killed_at_the_end(pair.spawn(role, kill_at=step)))
+
         clients = {role: stack.enter_context(pair.client(role)) for role in Role}
-        processes = {role: stack.enter_context(_killed_at_the_end(pair.spawn(role, is_cleared=False))) for role in Role}
+        processes = {role: start(role, kill_at[role]) for role in Role}
+        for client in clients.values():
+            _answered(client)
         for epoch in range(3):
             for number, site in enumerate(SITES):
+                expected[(epoch + number) % CELLS] += 10 + number
                 for role, line in seal_exactly(site, epoch, {(epoch + number) % CELLS: 10 + number}).items():
-                    _answered(clients[role])
                     put(clients[role], site, epoch, line, offset=0, size=len(line) // 2).raise_for_status()
                     if (epoch, number, role) == (1, 2, Role.LEADER):
                         processes[role].kill()
                         processes[role].wait(30)
-                        processes[role] = stack.enter_context(_killed_at_the_end(pair.spawn(role, is_cleared=False)))
+                        processes[role] = start(role, kill_at[role])
                         _answered(clients[role])
                         assert look(clients[role], site, epoch).json()["offset"] == len(line) // 2
                     upload(clients[role], site, epoch, line)
-        for kill_at in ({Role.LEADER: "agreed", Role.HELPER: "reserved"}, {}):
-            for role in Role:
-                processes[role].kill()
-                processes[role].wait(30)
-            processes = {
-                role: stack.enter_context(_killed_at_the_end(pair.spawn(role, kill_at=kill_at.get(role))))
-                for role in Role
-            }
-            for role in kill_at:
-                assert processes[role].wait(60) == -signal.SIGKILL
-        eventually(lambda: len(messages_at(hub.store)) == 3, timeout_seconds=60)
-        eventually(lambda: all(len(lines) == 2 for lines in messages_at(hub.store).values()), timeout_seconds=60)
+        assert messages_at(hub.store) == {}
+        register_key(hub.store, secret, name="both", role=ApiRole.AGGREGATOR, at=NOW)  # now the hub speaks to them
+        for role in Role:
+            assert processes[role].wait(60) == -signal.SIGKILL
+            processes[role] = start(role)
+
+        def is_complete() -> bool:
+            found = messages_at(hub.store)
+            return len(found) == 3 and all(len(lines) == 2 for lines in found.values())
+
+        eventually(is_complete, timeout_seconds=60)
     assert total_at(hub.store) == pytest.approx(expected, abs=1e-6)
 
 
