@@ -136,3 +136,14 @@ def test_a_long_disordered_play_with_restarts(tmp_path: Path, on_disk: bool) -> 
     assert plain(site.table) == tables(play)
     site.tally.check()
     assert site.tally.read == len(delivered)
+
+
+def test_a_spent_wallet_blocks_and_both_are_counted() -> None:
+    book = _Book(protocol(capacity=1.0))
+    book.take([Entry("c1", 1, "ann", DRUGS[:1], REACTIONS[:1])])
+    assert (book.book.wallet_summary().exhausted, book.book.wallet_summary().blocked_operations) == (1, 0)
+    book.take([Entry("c2", 1, "ann", DRUGS[1:3], REACTIONS[:1]), Entry("c3", 1, "bo", DRUGS[1:2], REACTIONS[:1])])
+    assert (book.book.wallet_summary().exhausted, book.book.wallet_summary().blocked_operations) == (2, 2)
+    book.take([Entry("c1", 2, "ann", is_deleted=True)])  # nothing is left to take it back with
+    assert book.book.wallet_summary().blocked_operations == 3
+    assert book.net() == {(DRUGS[0], REACTIONS[0]): 1, (DRUGS[1], REACTIONS[0]): 1}
