@@ -68,15 +68,32 @@ def _of_drugs(path: Path, frame: pl.DataFrame, drugs: Sequence[str]) -> pl.DataF
     return frame.filter(pl.col("drug").is_in(list(drugs)))
 
 
-def _beside(
-    hierarchy: Hierarchy, own: pl.DataFrame, others: pl.DataFrame, *, chance: float | None
-) -> tuple[BernoulliCounts, NodeSets, int, int]:
-    """Reports of two tables without a report in common: counts by set, the sets, and how many of each table."""
+def _compared(
+    hierarchy: Hierarchy,
+    own: pl.DataFrame,
+    others: pl.DataFrame,
+    *,
+    chance: float | None,
+    model: str,
+    drug: str,
+    replications: int,
+    seed: int,
+) -> DrugTreeScan:
+    """Scan the reports of one table against those of another, without a report in common."""
     both = pl.concat([own, others])
     sets, cases = NodeSets.of_reports(hierarchy, both["case_id"], both["reaction"])
     mine = cases.join(own, on="case_id", how="semi")
     tally, total = (np.bincount(each["set"].to_numpy(), minlength=sets.incidence.shape[0]) for each in (mine, cases))
-    return BernoulliCounts(tally, total, chance=chance), sets, len(mine), len(cases) - len(mine)
+    counts, random = BernoulliCounts(tally, total, chance=chance), np.random.default_rng(seed)
+    return DrugTreeScan(
+        model=model,
+        drug=drug,
+        reports=len(mine),
+        other_reports=len(cases) - len(mine),
+        cuts=tree_scan(sets, counts, random=random, replications=replications).cuts,
+        replications=replications,
+        seed=seed,
+    )
 
 
 def scan_against_comparators(
@@ -125,16 +142,9 @@ def scan_against_comparators(
     others = others.join(own, on="case_id", how="anti")
     if others.is_empty():
         raise ParameterError(f"{reports}: every report of the comparators names {drug!r} as well")
-    counts, sets, mine, other = _beside(hierarchy, own, others, chance=chance)
-    found = tree_scan(sets, counts, random=np.random.default_rng(seed), replications=replications)
-    return DrugTreeScan(
-        model="Bernoulli, " + ("given the reports of the drug" if chance is None else f"chance {chance:g}"),
-        drug=drug,
-        reports=mine,
-        other_reports=other,
-        cuts=found.cuts,
-        replications=replications,
-        seed=seed,
+    model = "Bernoulli, " + ("given the reports of the drug" if chance is None else f"chance {chance:g}")
+    return _compared(
+        hierarchy, own, others, chance=chance, model=model, drug=drug, replications=replications, seed=seed
     )
 
 
@@ -169,17 +179,8 @@ def scan_against_baseline(
             f"{baseline}: the report {twice['case_id'][0]!r} stands in both files",
             hint="a baseline holds reports before those under test",
         )
-    counts, sets, own, other = _beside(hierarchy, now, then, chance=ratio / (1 + ratio))
-    found = tree_scan(sets, counts, random=np.random.default_rng(seed), replications=replications)
-    return DrugTreeScan(
-        model=f"Bernoulli, {ratio:g} times the exposure of the baseline",
-        drug=drug,
-        reports=own,
-        other_reports=other,
-        cuts=found.cuts,
-        replications=replications,
-        seed=seed,
-    )
+    chance, model = ratio / (1 + ratio), f"Bernoulli, {ratio:g} times the exposure of the baseline"
+    return _compared(hierarchy, now, then, chance=chance, model=model, drug=drug, replications=replications, seed=seed)
 
 
 def scan_against_expected(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import detectors
@@ -49,6 +49,7 @@ def discovered() -> list[type[Measure]]:
 
 MEASURES = discovered()
 SHRUNKEN = {"ClosedFormInformationComponent", "InformationComponent", "NormalInformationComponent"}
+few = settings(max_examples=40)  # of each measure
 every_measure = pytest.mark.parametrize("kind", MEASURES, ids=lambda kind: kind.__name__)
 
 
@@ -136,6 +137,7 @@ def test_the_level_must_lie_in_the_open_unit_interval(kind: type[Measure], level
 
 
 @every_measure
+@few
 @given(reports)
 def test_the_order_of_reports_is_irrelevant(kind: type[Measure], some_reports: list[Report]) -> None:
     measure = make(kind)
@@ -144,6 +146,7 @@ def test_the_order_of_reports_is_irrelevant(kind: type[Measure], some_reports: l
 
 
 @every_measure
+@few
 @given(a=st.integers(1, 60), b=st.integers(1, 60), c=st.integers(1, 60), d=st.integers(1, 200))
 def test_doubling_all_counts_narrows_the_interval_and_leaves_the_point(
     kind: type[Measure], a: int, b: int, c: int, d: int
@@ -173,6 +176,7 @@ def test_doubling_all_counts_narrows_the_interval_and_leaves_the_point(
 
 
 @every_measure
+@few
 @given(a=st.integers(0, 40), b=st.integers(0, 40), c=st.integers(0, 40), d=st.integers(1, 40))
 def test_a_higher_level_is_wider(kind: type[Measure], a: int, b: int, c: int, d: int) -> None:
     if not issubclass(kind, IntervalMeasure) or a + b == 0 or a + c == 0:
@@ -193,6 +197,7 @@ counts = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-100, 1e4) |
 
 
 @every_measure
+@few
 @example(n=0.0, n_drug=13.0, n_reaction=20.0, n_total=1.4e-305)  # expected, divided by a prior's rate, is no float
 @given(n=counts, n_drug=counts, n_reaction=counts, n_total=counts)
 def test_noisy_counts_neither_wrap_nor_crash(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def crash(directory: Path, crashes: int, *bug: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.privacy.ledger_crasher", str(directory), str(crashes), *bug]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=550)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
