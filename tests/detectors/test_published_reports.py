@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from detectors import CountTable, load_presets, score_all, score_pairs
+from detectors import CountTable, ExactReportingOddsRatio, load_presets, score_all, score_pairs
 
 pytestmark = pytest.mark.shared_data
 
@@ -134,3 +134,26 @@ def test_caers_as_a_stream_equals_caers_as_columns(shared_data: Path, caers: Cou
     rows = frame.filter(pl.col("id").is_in(single["id"].implode()))
     assert streamed == CountTable.from_reports(rows["id"], rows["var1"], rows["var2"])
     assert streamed.report_count == 2564
+
+
+@pytest.mark.parametrize(
+    ("drugs", "reaction", "published"),
+    [
+        ({"paracetamol"}, "nausea", (2, 1.57, 0.17, 6.64)),
+        ({"infliximab", "etanercept", "adalimumab"}, "nausea", (3, 1.32, 0.25, 4.53)),
+    ],
+)
+def test_diana_odds_ratios(
+    shared_data: Path, drugs: set[str], reaction: str, published: tuple[int, float, float, float]
+) -> None:
+    """Printed cut off after two digits; a report whose drug has no name counts in the total."""
+    folder = shared_data / "faers" / "diana_sample"
+    drug = pl.read_csv(folder / "Drug.csv", infer_schema=False).with_columns(pl.col("substance").fill_null("(no name)"))
+    rows = drug.join(pl.read_csv(folder / "Reac.csv", infer_schema=False), on="primaryid")
+    group = pl.when(pl.col("substance").is_in(list(drugs))).then(pl.lit("group")).otherwise("substance")
+    rows = rows.with_columns(group.alias("substance"))
+    table = CountTable.from_reports(rows["primaryid"], rows["substance"], rows["pt"])
+    cell, found = table.pair("group", reaction), ExactReportingOddsRatio(level=0.95).score_one(table, "group", reaction)
+    assert (cell.n, cell.n_total) == (published[0], 1000)
+    for value, printed in zip((found.point, found.lower, found.upper), published[1:], strict=True):
+        assert printed <= value < printed + 0.01
