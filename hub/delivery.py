@@ -20,6 +20,7 @@ from hub.metrics import HubMetrics
 from hub.retry_schedule import next_delay_seconds, retry_after_seconds
 from hub.store import HubStore
 from hub.subscriptions import DeliveryStatus, Subscription, SubscriptionBook
+from hub.thread_work import finish_in_thread
 from hub.webhook_signature import sign_webhook
 from privacy.protocol import SurveillanceProtocol
 
@@ -89,18 +90,18 @@ class WebhookDeliverer:
 
     async def step(self) -> int:
         """Make every attempt that is due; returns how many were made, 0 when there is nothing to do now."""
-        due = await asyncio.to_thread(self._book.due, at=self._clock())
+        due = await finish_in_thread(self._book.due, at=self._clock())
         made = await asyncio.gather(*(self._serve(subscription) for subscription in due))
         return sum(made)
 
     async def _serve(self, subscription: Subscription) -> int:
         async with self._slots:
-            found = await asyncio.to_thread(self._book.next_event, subscription)
+            found = await finish_in_thread(self._book.next_event, subscription)
             if found is None:
                 return 0
             subscription, event = found
             until = self._clock() + timedelta(seconds=3 * self._timeout_seconds)
-            if not await asyncio.to_thread(self._book.claim, subscription, until=until):
+            if not await finish_in_thread(self._book.claim, subscription, until=until):
                 return 0
             answer = await self._post(subscription, event)
             await self._settle(subscription, event, answer)
@@ -149,7 +150,7 @@ class WebhookDeliverer:
         else:
             delay = next_delay_seconds(attempt, jitter=self._jitter(), retry_after=answer.retry_after)
             status = DeliveryStatus.FAILED if delay is None else DeliveryStatus.RETRIED
-        await asyncio.to_thread(
+        await finish_in_thread(
             self._book.settle,
             subscription,
             event,

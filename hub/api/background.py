@@ -8,9 +8,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from fastapi.concurrency import run_in_threadpool
-
 from hub.api.context import HubContext
+from hub.thread_work import finish_in_thread
 
 __all__ = ["background_work"]
 
@@ -24,12 +23,12 @@ _AFTER_ERROR_SECONDS = 5.0
 async def _evaluate(context: HubContext) -> None:
     grace = context.settings.hub.evaluation_grace_seconds
     sources = len(context.sites) if context.protocol.cohort is None else 1  # one sum stands for all
-    epoch = await run_in_threadpool(context.evaluator.due_epoch, sources, at=context.clock(), grace_seconds=grace)
+    epoch = await finish_in_thread(context.evaluator.due_epoch, sources, at=context.clock(), grace_seconds=grace)
     if epoch is None:
         await context.new_releases.wait(_EVALUATION_LOOK_SECONDS)
         return
     start = time.perf_counter()
-    view = await run_in_threadpool(context.evaluator.evaluate, epoch, at=context.clock())
+    view = await finish_in_thread(context.evaluator.evaluate, epoch, at=context.clock())
     context.metrics.evaluation.observe(time.perf_counter() - start)
     _log.info("epoch evaluated epoch=%d sites=%d raised=%d", epoch, len(view.totals.epochs), len(view.new_sdrs))
     context.new_events.ring()
@@ -52,7 +51,7 @@ async def _forever(name: str, context: HubContext, work: Callable[[HubContext], 
 
 @asynccontextmanager
 async def background_work(context: HubContext) -> AsyncIterator[None]:
-    """Evaluation and delivery, for as long as the block runs."""
+    """Evaluation and delivery, for as long as the block runs; what they have begun in the database ends before it."""
     tasks = [
         asyncio.create_task(_forever("evaluation", context, _evaluate)),
         asyncio.create_task(_forever("delivery", context, _deliver)),

@@ -97,6 +97,6 @@ class ServedHub:
     ) -> None:
         for client in self._clients:
             client.close()
-        self.store.close()
         self.stop()
         assert self.is_stopped()
+        self.store.close()
