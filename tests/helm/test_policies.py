@@ -8,12 +8,14 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.helm.charts import CI, Manifest, containers, objects, pod_specs, render, values_of
 from tests.helm.network import egress_peers, may_reach
 
 _SITE = [name for chart, name in CI if chart == "site"]
 _WITH_GATE = [name for name in _SITE if values_of("site", name).get("gate", {}).get("enabled", True)]
+_SUM = "secure-sum-values.yaml"
 
 
 @pytest.mark.parametrize(("chart", "name"), CI)
@@ -85,7 +87,8 @@ def test_keys_are_mounted_only_where_they_are_used(name: str) -> None:
     keys = {"pseudonymKey": "pseudonym.key", "signingKey": "signing.pem", **values["site"].get("secretKeys", {})}
     assert _holders(secrets, values["site"]["existingSecret"], keys["pseudonymKey"]) == {"worker"}
     assert _holders(secrets, values["site"]["existingSecret"], keys["signingKey"]) == {"gate"}
-    assert {part for part, items in secrets.items() if values["hub"]["existingSecret"] in dict(items)} == {"gate"}
+    outside = values["hub"] if _way_out(values) == "hub" else values["secureSum"]["tls"]
+    assert {part for part, items in secrets.items() if outside["existingSecret"] in dict(items)} == {"gate"}
     for source in values["sources"]:
         if "token" in source:
             assert _holders(secrets, source["token"]["existingSecret"], source["token"]["key"]) == {"connector"}
@@ -99,12 +102,13 @@ def test_every_pod_is_denied_by_default(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _WITH_GATE)
-def test_only_the_gate_may_reach_the_hub(name: str) -> None:
+def test_only_the_gate_may_reach_the_hub_or_the_aggregators(name: str) -> None:
     manifests, values = objects("site", name), values_of("site", name)
     reached = 0
-    for peer in values["networkPolicy"]["hub"]["to"]:
+    out = values["networkPolicy"][_way_out(values)]
+    for peer in out["to"]:
         address = peer["ipBlock"]["cidr"].partition("/")[0]
-        for port in values["networkPolicy"]["hub"].get("ports", [443]):
+        for port in out.get("ports", [443]):
             for _, labels, _ in pod_specs(manifests):
                 is_gate = _component(labels) == "gate"
                 assert may_reach(manifests, labels, address=address, port=port) is is_gate, labels
@@ -113,17 +117,18 @@ def test_only_the_gate_may_reach_the_hub(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _SITE)
-def test_no_other_peer_overlaps_with_the_hub(name: str) -> None:
+def test_no_other_peer_overlaps_with_the_way_out(name: str) -> None:
     import ipaddress
 
     values = values_of("site", name)
-    hubs = [ipaddress.ip_network(p["ipBlock"]["cidr"]) for p in values["networkPolicy"].get("hub", {}).get("to", ())]
+    out = values["networkPolicy"].get(_way_out(values), {})
+    outside = [ipaddress.ip_network(p["ipBlock"]["cidr"]) for p in out.get("to", ())]
     for _, labels, _ in pod_specs(objects("site", name)):
         if _component(labels) != "gate":
             for peer, _ in egress_peers(objects("site", name), labels):
                 assert peer is not None
                 if "ipBlock" in peer:
-                    assert not any(ipaddress.ip_network(peer["ipBlock"]["cidr"]).overlaps(hub) for hub in hubs)
+                    assert not any(ipaddress.ip_network(peer["ipBlock"]["cidr"]).overlaps(each) for each in outside)
 
 
 def test_without_a_gate_nothing_can_reach_a_hub() -> None:
@@ -131,6 +136,32 @@ def test_without_a_gate_nothing_can_reach_a_hub() -> None:
     assert not any(_component(labels) == "gate" for _, labels, _ in pod_specs(manifests))
     assert not any(manifest["metadata"]["name"].endswith("-hub") for manifest in manifests)
     assert "[hub]" not in _config(manifests)
+
+
+def test_under_secure_sum_there_is_no_way_to_a_hub() -> None:
+    values = values_of("site", _SUM)
+    values["networkPolicy"]["hub"] = {"to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}]}  # left over from another era
+    texts = [text for path, text in render("site", values).items() if path.endswith(".yaml")]
+    manifests = tuple(found for text in texts for found in yaml.safe_load_all(text) if found)
+    assert "[hub]" not in _config(manifests)
+    for _, labels, _ in pod_specs(manifests):
+        assert not may_reach(manifests, labels, address="192.0.2.7", port=443)
+
+
+def test_only_the_gate_mounts_the_aggregators_keys() -> None:
+    for _, labels, spec in pod_specs(objects("site", _SUM)):
+        names = {volume["configMap"]["name"] for volume in spec.get("volumes", ()) if "configMap" in volume}
+        assert ("kelsey-site-aggregators" in names) is (_component(labels) == "gate")
+
+
+def test_another_key_of_an_aggregator_starts_the_gate_anew() -> None:
+    def checksum(values: dict[str, Any]) -> str:
+        gate = yaml.safe_load_all(render("site", values)["kelsey-site/templates/gate.yaml"])
+        return str(next(gate)["spec"]["template"]["metadata"]["annotations"]["checksum/settings"])
+
+    changed = values_of("site", _SUM)
+    changed["secureSum"]["aggregators"][0]["publicKey"] = changed["secureSum"]["aggregators"][1]["publicKey"]
+    assert checksum(changed) != checksum(values_of("site", _SUM))
 
 
 def test_only_the_gate_knows_the_proxy() -> None:
@@ -202,7 +233,9 @@ def test_the_ingress_shows_the_api_alone() -> None:
 def test_the_notes_say_what_leaves(name: str) -> None:
     notes = next(text for path, text in render("site", values_of("site", name)).items() if path.endswith("NOTES.txt"))
     assert "What leaves this site" in notes
-    assert values_of("site", name)["hub"]["url"] in notes
+    values = values_of("site", name)
+    outside = [values["hub"]] if _way_out(values) == "hub" else values["secureSum"]["aggregators"]
+    assert all(each["url"] in notes for each in outside)
 
 
 @pytest.mark.parametrize(("chart", "name"), CI)
@@ -213,6 +246,10 @@ def test_no_secret_value_is_rendered(chart: str, name: str) -> None:
     for word in set(re.findall(r"[A-Za-z0-9+/]{43,}={0,2}", text)):
         if not re.fullmatch(r"[0-9a-f]{64}|0{64}", word) and "/" not in word:
             assert base64.b64decode(word + "=" * (-len(word) % 4))[:3] == b"0*0", word  # a DER public key
+
+
+def _way_out(values: dict[str, Any]) -> str:
+    return "aggregators" if "secureSum" in values else "hub"
 
 
 def _component(labels: dict[str, str]) -> str:

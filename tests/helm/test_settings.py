@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cases import ConfigurationError
 from hub.aggregator.settings import load_aggregator_settings
 from hub.settings import load_hub_settings
+from streams.secure_sum_settings import open_aggregators
 from streams.settings import load_site_settings
 from tests.helm.charts import CI, Manifest, containers, objects, pod_specs, values_of
+from tests.hub.authority import Authority
+from tests.streams.make import SIGNING_KEY, protocol
 
 _CONFIG = "/etc/kelsey/config"
+_SUM = "secure-sum-values.yaml"
+_TLS = "secrets/aggregators/"
 
 
 def _write(manifests: tuple[Manifest, ...], name: str, folder: Path) -> Path:
@@ -31,9 +38,37 @@ def test_site_settings_are_accepted_and_say_what_the_values_say(name: str, tmp_p
     assert kafka.bootstrap == values["kafka"]["bootstrap"]
     assert kafka.security_protocol == values["kafka"].get("securityProtocol", "SASL_SSL")
     assert [source.name for source in settings.sources] == [source["name"] for source in values["sources"]]
-    assert (settings.hub is not None) is values.get("gate", {}).get("enabled", True)
+    assert (settings.hub is not None) is ("hub" in values)
+    assert (settings.secure_sum is not None) is ("secureSum" in values)
+    assert ("hub" in values or "secureSum" in values) is values.get("gate", {}).get("enabled", True)
     if settings.hub is not None:
         assert settings.hub.url == values["hub"]["url"]
+
+
+def test_the_gate_opens_both_aggregators_with_what_its_pod_mounts(tmp_path: Path) -> None:
+    manifests, values = objects("site", _SUM), values_of("site", _SUM)
+    path = _write(manifests, "site.toml", tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("/etc/kelsey", str(tmp_path)), encoding="utf-8")
+    (tmp_path / "aggregators").mkdir()
+    _write(manifests, "leader.pub", tmp_path / "aggregators")
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("site")
+    for file, place in ((authority.file, "ca/ca.crt"), (certificate, _TLS + "tls.crt"), (key, _TLS + "tls.key")):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / place)
+    settings = load_site_settings(path)
+    assert settings.secure_sum is not None
+    assert {link.role: link.url for link in settings.secure_sum.aggregator} == {
+        each["role"]: each["url"] for each in values["secureSum"]["aggregators"]
+    }
+    open_aggregators(
+        settings.secure_sum, path=settings.path, site_id=settings.site.id, signing_key=SIGNING_KEY, protocol=protocol()
+    ).close()
+    (tmp_path / "aggregators" / "helper.pub").unlink()
+    with pytest.raises(ConfigurationError, match="public_key_file of the helper"):
+        open_aggregators(
+            settings.secure_sum, path=settings.path, site_id="east", signing_key=SIGNING_KEY, protocol=protocol()
+        )
 
 
 @pytest.mark.parametrize("name", [name for chart, name in CI if chart == "hub"])

@@ -26,6 +26,7 @@ _KEY = (
     "MCowBQYDK2VwAyEAuaWjv4y/iyN2UWw3TImPd+kn/sYnluZq+cu887VAkhY=\n"
     "-----END PUBLIC KEY-----\n"
 )
+_LEADER = {"role": "leader", "url": "https://leader.example.org", "publicKey": _KEY}
 _SCHEMA = [
     ("aggregator", "aggregator.role", "both", "at '/aggregator/role': value must be one of '', 'leader', 'helper'"),
     ("aggregator", "peer.url", "http://leader", "at '/peer/url'"),
@@ -38,6 +39,13 @@ _SCHEMA = [
     ("site", "sources", [{"name": "ehr", "type": "fhir-server"}], "at '/sources/0': missing property 'url'"),
     ("site", "sources", [{"name": "v", "type": "vaers"}], "at '/sources/0': missing property 'paths'"),
     ("site", "site.protocol.accepted.hash", "0f6d", "at '/site/protocol/accepted/hash'"),
+    ("site", "secureSum.aggregators", [{"role": "leader"}], "at '/secureSum/aggregators/0': missing properties 'url'"),
+    (
+        "site",
+        "secureSum.aggregators",
+        [{"role": "leader", "url": "http://leader", "publicKey": _KEY}],
+        "at '/secureSum/aggregators/0/url'",
+    ),
     ("site", "networkPolicy.hub.to", [{}], "at '/networkPolicy/hub/to/0'"),
     ("hub", "database.type", "mysql", "at '/database/type': value must be one of 'postgresql', 'sqlite'"),
     ("hub", "sites", [{"id": "north", "publicKey": "ssh-ed25519 AAAA"}], "at '/sites/0/publicKey'"),
@@ -62,6 +70,16 @@ _WORDS = [
     ("site", "site.protocol.accepted.by", "", "whoever accepts it gives its hash and their name"),
     ("site", "worker.replicas", 2, "a partition that moves would lose its wallet"),
     ("site", "networkPolicy.hub.to", [], "networkPolicy.hub.to is empty: say where the hub"),
+    ("site", "hub.url", "", "hub.url is empty: give the https address of the hub (or secureSum.aggregators"),
+    ("site", "secureSum.aggregators", [_LEADER, _LEADER], "give one leader and one helper, not leader and leader"),
+    ("site", "secureSum.aggregators", [_LEADER], "hub and secureSum exclude each other"),
+    ("site", "secureSum.aggregators", [_LEADER], "the certificate and the key that the site shows the aggregators"),
+    (
+        "site",
+        "secureSum.aggregators",
+        [_LEADER],
+        "networkPolicy.aggregators.to is empty: say where the aggregators are",
+    ),
     ("site", "networkPolicy.kafka.to", [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "kafka.to holds the whole internet"),
     ("site", "networkPolicy.sources.to", [{"namespaceSelector": {}}], "sources.to holds a peer that means every pod"),
     (
@@ -102,6 +120,16 @@ def test_what_a_schema_cannot_say_is_said_in_words(chart: str, path: str, value:
     with pytest.raises(helm.HelmError) as refused:
         render(chart, _with(chart, path, value))
     assert message in str(refused.value)
+
+
+def test_what_could_reach_the_aggregators_besides_the_gate_is_refused() -> None:
+    values = values_of("site", "secure-sum-values.yaml")
+    values["networkPolicy"]["kafka"]["to"] = values["networkPolicy"]["aggregators"]["to"]
+    values["proxy"] = {"httpsProxy": "http://proxy.hospital.example:3128"}
+    with pytest.raises(helm.HelmError) as refused:
+        render("site", values)
+    assert "kafka.to and networkPolicy.aggregators.to name the same peer: then more than the gate" in str(refused.value)
+    assert "proxy.httpsProxy is for the hub: aggregators are called directly" in str(refused.value)
 
 
 def test_an_empty_installation_hears_all_of_it_at_once() -> None:

@@ -38,7 +38,22 @@ certificate_file = "/etc/kelsey/secrets/kafka/{{ . }}"
 {{- with .Values.kafka.secretKeys.key }}
 key_file = "/etc/kelsey/secrets/kafka/{{ . }}"
 {{- end }}
-{{- if .Values.gate.enabled }}
+{{- if and .Values.gate.enabled .Values.secureSum.aggregators }}
+
+[secure_sum]
+{{- if .Values.caBundle.existingConfigMap }}
+ca_file = "/etc/kelsey/ca/{{ .Values.caBundle.key }}"
+{{- end }}
+certificate_file = "/etc/kelsey/secrets/aggregators/tls.crt"
+key_file = "/etc/kelsey/secrets/aggregators/tls.key"
+{{- range .Values.secureSum.aggregators }}
+
+[[secure_sum.aggregator]]
+role = {{ .role | toJson }}
+url = {{ .url | toJson }}
+public_key_file = "/etc/kelsey/aggregators/{{ .role }}.pub"
+{{- end }}
+{{- else if .Values.gate.enabled }}
 
 [hub]
 url = {{ .Values.hub.url | toJson }}
