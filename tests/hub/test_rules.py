@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -39,6 +41,12 @@ def national_table(seed: int, *, signals: int = 0, excess: float = 0.0) -> tuple
     return totals, planted
 
 
+@cache
+def null_scores(seed: int) -> dict[str, NDArray[np.float64]]:
+    """Scores of a table without association; tests read them only."""
+    return noisy_scores(national_table(seed)[0])
+
+
 def columns(rule: Rule) -> set[str]:
     """What a rule speaks of."""
     return {condition.column for condition in rule.conditions}
@@ -48,8 +56,7 @@ def test_the_rate_of_false_alarms_is_the_documented_one() -> None:
     known = load_noise_aware_rules()
     cells, raised = 0, dict.fromkeys(known, 0)
     for seed in range(4):
-        totals, _ = national_table(seed)
-        scores = noisy_scores(totals)
+        scores = null_scores(seed)
         cells += scores["n"].size
         for name, rule in known.items():
             raised[name] += int(rule.flags(scores).sum())
@@ -91,11 +98,11 @@ def test_counting_noise_as_reports_would_raise_a_hundred_thousand_false_alarms()
 def test_planted_signals_are_found() -> None:
     # minimum detectable excess at z 4.1 over E = 10 with this noise: about 4.1 * sqrt(10 + 6.5^2 + excess)
     totals, planted = national_table(9, signals=300, excess=60)
-    flags = load_noise_aware_rules()[SCORE_RULE].flags(noisy_scores(totals))
-    assert flags[planted].mean() > 0.95
-    assert load_noise_aware_rules()["noise-aware-fda"].flags(noisy_scores(totals))[planted].mean() > 0.95
+    rules, scores = load_noise_aware_rules(), noisy_scores(totals)
+    assert rules[SCORE_RULE].flags(scores)[planted].mean() > 0.95
+    assert rules["noise-aware-fda"].flags(scores)[planted].mean() > 0.95
     totals, planted = national_table(9, signals=300, excess=10)
-    assert load_noise_aware_rules()[SCORE_RULE].flags(noisy_scores(totals))[planted].mean() < 0.1
+    assert rules[SCORE_RULE].flags(noisy_scores(totals))[planted].mean() < 0.1
 
 
 def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
@@ -131,8 +138,7 @@ def test_a_protocol_names_its_rules() -> None:
 
 
 def test_undetermined_pairs_are_never_flagged() -> None:
-    totals, _ = national_table(2)
-    scores = noisy_scores(totals)
+    scores = null_scores(2)
     for rule in load_noise_aware_rules().values():
         assert isinstance(rule, Rule)
         assert not np.any(rule.flags(scores) & np.isnan(scores["z"]))
