@@ -79,6 +79,10 @@ class AggregatorPair(ReleaseSink, AcceptanceSource):
                 return True
         return False
 
+    def probe(self, role: Role) -> None:
+        """Ask one aggregator for a share of this site; raises what `upload` raises where it gives no answer to it."""
+        self._clients[role].is_held(0)
+
     def close(self) -> None:
         """Close the connections."""
         for client in self._clients.values():
