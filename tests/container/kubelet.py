@@ -25,6 +25,8 @@ from tests.services.server_process import free_port
 __all__ = ["PlayedPod", "play"]
 
 _POLL_SECONDS = 0.25
+# podman removes an init container as soon as it has ended, and fails where its own clean-up is not through yet
+_KEPT = {"io.podman.annotations.init.container.type": "always"}
 
 
 class PlayedPod:
@@ -158,7 +160,11 @@ def _pod(workload: Manifest) -> Manifest:
     spec = template["spec"]
     if workload["kind"] == "Job":
         spec["restartPolicy"] = "Never"  # the test looks at the first attempt
-    metadata = {"name": workload["metadata"]["name"], "labels": template["metadata"]["labels"]}
+    metadata = {
+        "name": workload["metadata"]["name"],
+        "labels": template["metadata"]["labels"],
+        "annotations": _KEPT,
+    }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
