@@ -23,7 +23,8 @@ class ReleaseRejected(KelseyError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"the hub refused the release: {reason}", hint="compare protocol, site id and keys with the hub's operator"
+            f"the release was refused: {reason}",
+            hint="compare protocol, site id and keys with the operator of the other side",
         )
         self.reason = reason
 
