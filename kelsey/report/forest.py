@@ -13,7 +13,7 @@ from kelsey.page import Plot, Table
 from kelsey.report.layout import POINTS_PER_INCH, Layout, both, legend_above, log_scale
 from kelsey.report.numbers import ReportNumbers
 from kelsey.report.words import interval, pair_name, percent, times, whole
-from kelsey.svg import MARKERS, PALETTE, fitted
+from kelsey.svg import MARKERS, PALETTE, fitted, text_width
 
 __all__ = ["forest"]
 
@@ -92,7 +92,7 @@ def _draw(rows: Sequence[_Row], views: Sequence[str], layout: Layout) -> Figure:
     figure, axes = layout.panel(
         step * len(rows) + (0.0 if layout.is_narrow else 0.05),
         left=0.12 if layout.is_narrow else _LABEL_INCHES + 0.15,
-        right=0.2 if layout.is_narrow else 0.75,
+        right=0.2 if layout.is_narrow else max(text_width(_count(row)) for row in rows) / POINTS_PER_INCH + 0.25,
         top=0.55 if layout.is_narrow else 0.4,
         bottom=0.6,
     )
@@ -132,6 +132,10 @@ def _bar(axes: Axes, values: _Interval, height: float, number: int, label: str |
             axes.plot([limit], [height], arrow, color=colour, markersize=5, clip_on=False, zorder=3)
 
 
+def _count(row: _Row) -> str:
+    return f"n = {row.n:,}"
+
+
 def _labels(axes: Axes, row: _Row, place: int, layout: Layout) -> None:
     """Names beside the row, or above it where there is no room beside."""
     count = times(row.n, "report")
@@ -152,6 +156,6 @@ def _labels(axes: Axes, row: _Row, place: int, layout: Layout) -> None:
             xytext=(-8, up), textcoords="offset points", ha="right", va="center", fontweight=weight,
         )  # fmt: skip
     axes.annotate(
-        f"n = {row.n:,}", (1, place), xycoords=("axes fraction", "data"), xytext=(10, 0), textcoords="offset points",
+        _count(row), (1, place), xycoords=("axes fraction", "data"), xytext=(10, 0), textcoords="offset points",
         va="center",
     )  # fmt: skip

@@ -47,7 +47,13 @@ def vaers_table(path: Path, year: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rows", "plots"), [(made_up(ODD_DRUGS, ODD_REACTIONS), 5), ([("1", "a", "x", "2024-01-01")], 4)]
+    ("rows", "plots"),
+    [
+        (made_up(ODD_DRUGS, ODD_REACTIONS), 5),
+        ([("1", "a", "x", "2024-01-01")], 4),
+        ([(f"{pair}{number}", *pair, "2024-01-01") for pair in ("ax", "by") for number in range(12_345)], 5),
+    ],
+    ids=["odd names", "one pair", "many reports"],
 )
 def test_any_names_and_a_single_pair(
     chromium: ChromiumBrowser, tmp_path: Path, rows: list[tuple[str, str, str, str]], plots: int
