@@ -17,7 +17,7 @@ from math import sqrt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cases import IntegrityError, ParameterError
+from cases import IntegrityError, ParameterError, ServiceError
 from privacy.accounting import epsilon_from_mu
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, ReleaseState
@@ -160,7 +160,8 @@ class Gate:
 
         Under trust mode ``secure-sum`` alone. What an epoch that went on without the site holds is taken into the next
         that closes: its absence is proven by the set that both aggregators signed, so nothing is counted twice. Raises
-        what `counted` raises; what was settled before stays so.
+        what `counted` raises, and `ServiceError` for a set of another protocol, era or epoch, which proves nothing of
+        this one; what was settled before stays so.
         """
         settled = 0
         known = self._store.settled_epochs(self.protocol.era)
@@ -173,6 +174,10 @@ class Gate:
             accepted = counted.accepted_set(epoch)
             if accepted is None:
                 break  # they are agreed on in order
+            if (accepted.protocol_hash, accepted.era, accepted.epoch) != (self.protocol.hash, self.protocol.era, epoch):
+                raise ServiceError(
+                    f"the accepted set shown for epoch {epoch} is that of another protocol, era or epoch"
+                )
             counted_as = dict(accepted.members).get(self._site_id)
             is_in = counted_as is not None
             if is_in and counted_as != self._sharing(epoch):

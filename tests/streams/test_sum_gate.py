@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from cases import IntegrityError
+from cases import IntegrityError, ServiceError
 from privacy.audit import SecureSumPath
 from privacy.epoch_vector import EpochVector
 from privacy.ledger import BudgetLedger
@@ -152,6 +153,18 @@ def test_an_epoch_that_is_not_agreed_on_is_never_carried_over() -> None:
     released(gate, 1)
     assert gate.settle(agreed) == 0
     assert content_of(released(gate, 2)) == {}
+
+
+@pytest.mark.parametrize("other", [{"era": "2025"}, {"protocol_hash": "0" * 64}, {"epoch": 1}])
+def test_a_set_of_another_era_proves_no_absence(other: dict[str, Any]) -> None:
+    gate, agreed = gate_in(None), Agreed()
+    gate.take([part(1, (0, 256), epoch=0)])
+    released(gate, 0)
+    agreed.agree(0, ("beta", "0" * 64))
+    agreed.sets[0] = msgspec.structs.replace(agreed.sets[0], **other)
+    with pytest.raises(ServiceError, match="another protocol, era or epoch"):
+        gate.settle(agreed)
+    assert content_of(released(gate, 1)) == {}
 
 
 def test_shares_that_the_ledger_does_not_know_stop_the_gate() -> None:
