@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from cases import KelseyError
-from hub.activation import activations, require_activation
+from hub.activation import hub_activations
 from hub.address_guard import AddressGuard
 from hub.rules import rules_of
 from hub.settings import HubSettings, load_hub_settings
@@ -104,11 +104,12 @@ def _database(settings: HubSettings) -> list[HubFinding]:
 
 
 def _activation(settings: HubSettings, store: HubStore) -> HubFinding:
+    book = hub_activations(store)
     try:
-        require_activation(store, settings.protocol())
+        book.require(settings.protocol())
     except KelseyError as error:
         return _bad("activation", error)
-    known = activations(store)
+    known = book.all()
     said = f"by {known[-1].activated_by} on {known[-1].activated_at:%Y-%m-%d}" if known else "none: a trial"
     return _good("activation", said)
 

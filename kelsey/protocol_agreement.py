@@ -1,14 +1,20 @@
-"""How a protocol comes into force: signed by the parties, accepted at a site, activated at the hub."""
+"""How a protocol comes into force: signed by the parties, accepted at a site, activated at hub and aggregators."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cases import ConfigurationError
-from hub.activation import Activation, activate
+from hub.activation import activate
+from hub.activation_book import Activation
+from hub.aggregator import aggregator_store
+from hub.aggregator.activation import activate_aggregator
+from hub.aggregator.settings import load_aggregator_settings
 from hub.settings import load_hub_settings
 from hub.store import HubStore
+from kelsey.settings_kind import settings_kind
 from privacy.key_file import load_private_key
 from privacy.protocol import SurveillanceProtocol
 from privacy.protocol_signatures import PartyRole, ProtocolSignatures, signatures_beside
@@ -85,14 +91,19 @@ def sign_protocol(file: Path, key_file: Path, *, party: str, role: PartyRole) ->
 
 
 def activate_protocol(config: Path, *, by: str, expected_hash: str | None) -> Activation:
-    """Verify the signatures of sites and aggregators, and record at the hub that it works under the protocol now."""
+    """Verify the signatures of sites and aggregators, and record that the party works under the protocol now.
+
+    The party is the one whose settings `config` holds, the hub or an aggregator.
+    """
+    if settings_kind(config) == "aggregator":
+        own = load_aggregator_settings(config)
+        _require_hash(own.protocol(), expected_hash)
+        with closing(aggregator_store(own.database_url())) as store:
+            return activate_aggregator(own, store, activated_by=by, at=datetime.now(UTC))
     settings = load_hub_settings(config)
     _require_hash(settings.protocol(), expected_hash)
-    store = HubStore(settings.database_url())
-    try:
+    with closing(HubStore(settings.database_url())) as store:
         return activate(settings, store, activated_by=by, at=datetime.now(UTC))
-    finally:
-        store.close()
 
 
 def _require_hash(protocol: SurveillanceProtocol, expected: str | None) -> None:

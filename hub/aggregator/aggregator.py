@@ -96,7 +96,7 @@ class Aggregator:
         public = {role: key.public_key(), _other(role): peer_key}
         self._leader_key, self._helper_key = public[Role.LEADER], public[Role.HELPER]
         self._store = store
-        self._shelf = AggregatorShelf(protocol.era)
+        self._shelf = AggregatorShelf(protocol)
         self._reached = reached
         self._heeded = -1
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table
 
 from hub.schema import UtcDateTime
+from hub.schema import protocol_activation as hub_protocol_activation
 
-__all__ = ["APPEND_ONLY", "SCHEMA_VERSION", "acceptance", "metadata", "refusal", "schema_version", "share", "sum_share"]
+__all__ = [
+    "APPEND_ONLY",
+    "SCHEMA_VERSION",
+    "acceptance",
+    "metadata",
+    "protocol_activation",
+    "refusal",
+    "schema_version",
+    "share",
+    "sum_share",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -20,6 +31,7 @@ share = Table(  # what sites sent for epochs that are not agreed on yet; dropped
     Column("era", String(512), primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("site", String(64), primary_key=True),
+    Column("protocol_hash", String(64), nullable=False),
     Column("sharing", String(64), nullable=False),
     Column("digest", String(64), nullable=False),  # SHA-256 of the message
     Column("data", LargeBinary, nullable=False),
@@ -31,6 +43,7 @@ acceptance = Table(  # who is in an epoch's sum, signed by both aggregators
     metadata,
     Column("era", String(512), primary_key=True),
     Column("epoch", Integer, primary_key=True),
+    Column("protocol_hash", String(64), nullable=False),
     Column("data", LargeBinary, nullable=False),
     Column("agreed_at", UtcDateTime, nullable=False),
 )
@@ -53,4 +66,6 @@ refusal = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
-APPEND_ONLY = (acceptance, sum_share, refusal)
+protocol_activation = hub_protocol_activation.to_metadata(metadata)  # the last row is the protocol it works under
+
+APPEND_ONLY = (acceptance, sum_share, protocol_activation, refusal)

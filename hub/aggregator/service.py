@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cases import KelseyError
+from hub.aggregator.activation import aggregator_activations
 from hub.aggregator.aggregator import Aggregator
 from hub.aggregator.links import HttpHub, HttpPeer
 from hub.aggregator.metrics import AggregatorMetrics
@@ -81,7 +82,8 @@ class AggregatorService:
 def build_service(settings: AggregatorSettings, *, clock: Callable[[], datetime]) -> AggregatorService:
     """Open database, ledger and uploads, read protocol and keys.
 
-    Raises `ConfigurationError`, `IntegrityError` or `ServiceError`; on failure nothing stays open.
+    Raises `ConfigurationError`, also under another protocol than was activated, `IntegrityError` or `ServiceError`; on
+    failure nothing stays open.
     """
     protocol, key, peer_key, site_keys = (
         settings.protocol(), settings.signing_key(), settings.peer_key(), settings.site_keys(),
@@ -100,6 +102,7 @@ def build_service(settings: AggregatorSettings, *, clock: Callable[[], datetime]
         uploads = ShareUploads(settings.aggregator.uploads_directory, limit_bytes=maximum_share_bytes(protocol, role))
         store = aggregator_store(settings.database_url())
         closing.append(store.close)
+        aggregator_activations(store).require(protocol)
         aggregator = Aggregator(
             role=role, protocol=protocol, cohort=cohort, site_keys=site_keys, key=key, peer_key=peer_key, store=store
         )
@@ -126,7 +129,7 @@ def build_service(settings: AggregatorSettings, *, clock: Callable[[], datetime]
         site_keys=site_keys,
         peer_key=peer_key,
         store=store,
-        shelf=AggregatorShelf(protocol.era),
+        shelf=AggregatorShelf(protocol),
         uploads=uploads,
         runner=runner,
         metrics=metrics,

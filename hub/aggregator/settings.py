@@ -161,6 +161,11 @@ class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         """Public key by site; raises `ConfigurationError`."""
         return {site.id: load_public_key(site.public_key_file, f"site {site.id}") for site in self.site}
 
+    def aggregator_keys(self) -> dict[Role, Ed25519PublicKey]:
+        """Public key of both aggregators; raises `ConfigurationError`."""
+        own, other = self.aggregator.role, Role.HELPER if self.aggregator.role is Role.LEADER else Role.LEADER
+        return {own: self.signing_key().public_key(), other: self.peer_key()}
+
     def api_key(self) -> str:
         """The key for the hub; raises `ConfigurationError` for a file that others may read."""
         return read_secret(self.hub.api_key_file, "hub.api_key_file").decode("ascii", "replace").strip()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from hub.aggregator import schema
 from hub.sql_store import SqlStore
+from privacy.protocol import SurveillanceProtocol
 from privacy.secure_sum import Acceptance
 from privacy.secure_sum.additive_share import Words
 
@@ -41,18 +42,20 @@ class AggregatorShelf:
 
     Parameters
     ----------
-    era
-        Of the protocol.
+    protocol
+        Whose era it is.
     """
 
-    def __init__(self, era: str) -> None:
-        self._era = era
+    def __init__(self, protocol: SurveillanceProtocol) -> None:
+        self._era = protocol.era
+        self._protocol_hash = protocol.hash
 
     def hold(
         self, connection: Connection, epoch: int, share: HeldShare, data: bytes | memoryview, *, at: datetime
     ) -> None:
         """Keep a message."""
-        values = {"era": self._era, "epoch": epoch, **msgspec.structs.asdict(share)}
+        values = {"era": self._era, "epoch": epoch, "protocol_hash": self._protocol_hash}
+        values |= msgspec.structs.asdict(share)
         connection.execute(insert(schema.share).values(**values, data=bytes(data), received_at=at))
 
     def held(self, connection: Connection, epoch: int) -> dict[str, HeldShare]:
@@ -78,7 +81,8 @@ class AggregatorShelf:
         """Write down who is in an epoch, and the sums of their shares; once for an epoch."""
         key = {"era": self._era, "epoch": agreed.accepted.epoch}
         data = msgspec.json.encode(agreed)
-        connection.execute(insert(schema.acceptance).values(**key, data=data, agreed_at=at))
+        accepted = {"protocol_hash": self._protocol_hash, "data": data, "agreed_at": at}
+        connection.execute(insert(schema.acceptance).values(**key, **accepted))
         connection.execute(insert(schema.sum_share).values(**key, content=_pack(content), noise=_pack(noise)))
 
     def acceptance(self, connection: Connection, epoch: int) -> Acceptance | None:

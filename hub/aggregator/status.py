@@ -21,7 +21,7 @@ def aggregator_status(settings: AggregatorSettings) -> dict[str, Any]:
     """
     protocol = settings.protocol()
     store = aggregator_store(settings.database_url())
-    shelf, share, refusal = AggregatorShelf(protocol.era), schema.share, schema.refusal
+    shelf, share, refusal = AggregatorShelf(protocol), schema.share, schema.refusal
     try:
         with store.read() as connection:
             agreed, last = shelf.agreed_count(connection), shelf.last_agreed(connection)

@@ -58,7 +58,7 @@ class SumSealer:
         self._spec = ReleaseSpec.of(protocol)
         self._key = key
         self._store = store
-        self._shelf = AggregatorShelf(protocol.era)
+        self._shelf = AggregatorShelf(protocol)
         self._ledger = ledger
         self._reached = reached
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from hub.activation import require_activation
+from hub.activation import hub_activations
 from hub.address_guard import AddressGuard, Resolver, resolve
 from hub.api.bell import Bell
 from hub.delivery import WebhookDeliverer
@@ -80,7 +80,7 @@ def build_context(
     tls = settings.webhook_tls()
     store = HubStore(settings.database_url())
     try:
-        require_activation(store, protocol)
+        hub_activations(store).require(protocol)
         for key in settings.api_key:
             register_key(store, settings.secret(key), name=key.name, role=key.role, site=key.site, at=clock())
         shelf, metrics = ReleaseShelf(), HubMetrics()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from pathlib import Path
 
 import click
 
-from cases import ConfigurationError
 from kelsey.commands.options import as_json_option, config_option, print_json
 
 __all__ = ["doctor"]
@@ -34,14 +32,9 @@ def doctor(config: Path, role: str | None, as_json: bool) -> None:
     Works with a site's or a hub's settings file. Exit code 1 where any check fails.
     """
     from kelsey.health import Finding, check_hub, check_site
+    from kelsey.settings_kind import settings_kind
 
-    try:
-        sections = tomllib.loads(config.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{config}: not TOML: {error}") from error
-    findings: list[Finding] = (
-        check_site(config, role=role) if "site" in sections and "kafka" in sections else check_hub(config)
-    )
+    findings: list[Finding] = check_site(config, role=role) if settings_kind(config) == "site" else check_hub(config)
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:

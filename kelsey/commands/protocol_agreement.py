@@ -118,14 +118,15 @@ def _say_difference(old: SurveillanceProtocol, new: SurveillanceProtocol) -> Non
 
 @click.command(
     epilog="""\b
-Example:
-  kelsey protocol activate --config hub.toml --by "Dr. Oldham" --hash 0f6d2ab91c37"""
+Examples:
+  kelsey protocol activate --config hub.toml --by "Dr. Oldham" --hash 0f6d2ab91c37
+  kelsey protocol activate --by "Dr. Sand" --config aggregator.toml"""
 )
 @config_option
-@click.option("--by", required=True, help="Who activates; stands in the hub's record.")
+@click.option("--by", required=True, help="Who activates; stands in the record.")
 @_hash_option
 def activate(config: Path, by: str, expected: str | None) -> None:
-    """At the hub: verify that every site and aggregator signed the protocol, and work under it from now on."""
+    """At the hub or an aggregator: verify who signed the protocol, and work under it from now on."""
     from kelsey.protocol_agreement import activate_protocol
 
     made = activate_protocol(config, by=by, expected_hash=expected)

@@ -20,6 +20,7 @@ __all__ = [
     "chart_path",
     "containers",
     "objects",
+    "objects_with",
     "pod_specs",
     "render",
     "values_of",
@@ -52,7 +53,12 @@ def render(chart: str, values: Mapping[str, Any]) -> dict[str, str]:
 @cache
 def objects(chart: str, name: str) -> tuple[Manifest, ...]:
     """Give every object of the chart with the values file `name`."""
-    texts = {path: text for path, text in render(chart, values_of(chart, name)).items() if path.endswith(".yaml")}
+    return objects_with(chart, values_of(chart, name))
+
+
+def objects_with(chart: str, values: Mapping[str, Any]) -> tuple[Manifest, ...]:
+    """Give every object of the chart with `values`."""
+    texts = {path: text for path, text in render(chart, values).items() if path.endswith(".yaml")}
     return tuple(found for text in texts.values() for found in yaml.safe_load_all(text) if found)
 
 

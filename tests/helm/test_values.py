@@ -94,6 +94,7 @@ _WORDS = [
         [{"name": "files", "hostPath": {"path": "/srv"}}],
         "connector.extraVolumes: files is a hostPath, which restricted pod security forbids",
     ),
+    ("aggregator", "aggregator.protocol.activated", {"by": "Dr. Sand"}, "give hash and by, or neither"),
     ("hub", "hub.protocol.activated", {"hash": "0f6d2ab91c37"}, "give hash and by, or neither"),
     ("hub", "aggregators", [{"role": "leader", "publicKey": _KEY}], "aggregators: give one leader and one helper"),
     ("hub", "sites", [], "sites is empty: register at least one site"),
