@@ -16,6 +16,7 @@ Dong J, Roth A, Su WJ (2022), Gaussian differential privacy, JRSS B 84:3-37, doi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, expm1, log, sqrt
 
 from scipy.optimize import brentq
@@ -70,6 +71,12 @@ def mu_from_epsilon_delta(epsilon: float, delta: float) -> float:
     _check_delta(delta)
     if not 0 < epsilon < float("inf"):
         raise ParameterError(f"epsilon must be positive and finite, not {epsilon!r}")
+    return _largest_mu(epsilon, delta)
+
+
+@lru_cache(maxsize=64)
+def _largest_mu(epsilon: float, delta: float) -> float:
+    """Found once a process: every spec of a protocol asks for it again."""
     low, high = _MU_RANGE
     if not delta_from_mu(low, epsilon) < delta < delta_from_mu(high, epsilon):
         raise ParameterError(f"no mu in [{low}, {high}] gives epsilon {epsilon!r} at delta {delta!r}")
