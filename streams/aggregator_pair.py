@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cases import KelseyError, ServiceError
-from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareError
+from privacy.secure_sum import Acceptance, Role, ShareError
 from privacy.secure_sum.site_share import epoch_of, unpack_sharing
 from streams.aggregator_client import AggregatorClient
 from streams.release_sink import AcceptanceSource, ReleaseSink
 
 __all__ = ["AggregatorPair"]
+
+_log = logging.getLogger("kelsey.gate")
 
 
 class AggregatorPair(ReleaseSink, AcceptanceSource):
@@ -49,7 +52,7 @@ class AggregatorPair(ReleaseSink, AcceptanceSource):
         if failures:  # one that a later try can mend is said first: the other will be said then
             raise min(failures, key=lambda error: not error.retryable)
 
-    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
+    def acceptance(self, epoch: int, /) -> Acceptance | None:
         """The set of an epoch, from whichever aggregator has it; the other is shown it, should it have forgotten."""
         found: dict[Role, Acceptance | None] = {}
         failure: ServiceError | None = None
@@ -66,7 +69,17 @@ class AggregatorPair(ReleaseSink, AcceptanceSource):
         for role, agreed in found.items():
             if agreed is None:
                 self._clients[role].heed(known)
-        return known.accepted
+        return known
+
+    def remind(self, agreed: Acceptance, /) -> None:
+        """Show it to an aggregator that does not know it; say so where one knows another."""
+        epoch = agreed.accepted.epoch
+        for role, client in self._clients.items():
+            known = self._agreed(role, epoch)
+            if known is None:
+                client.heed(agreed)
+            elif known.accepted != agreed.accepted:
+                _log.error("the %s has agreed on epoch %d a second time, with other sites", role, epoch)
 
     def has_share_of(self, epoch: int) -> bool:
         """Whether an aggregator holds, or has counted, a share of this site; raises `ServiceError` where one is silent.

@@ -171,9 +171,10 @@ class Gate:
         for epoch in range(self._sealed):
             if epoch in known:
                 continue
-            accepted = counted.accepted_set(epoch)
-            if accepted is None:
+            agreed = counted.acceptance(epoch)
+            if agreed is None:
                 break  # they are agreed on in order
+            accepted = agreed.accepted
             if (accepted.protocol_hash, accepted.era, accepted.epoch) != (self.protocol.hash, self.protocol.era, epoch):
                 raise ServiceError(
                     f"the accepted set shown for epoch {epoch} is that of another protocol, era or epoch"
@@ -185,22 +186,26 @@ class Gate:
                     f"epoch {epoch} was counted with shares that this ledger does not know",
                     hint="another gate has this site's key, or the ledger was restored from an older backup",
                 )
-            self._store.settle(self.protocol.era, epoch, is_in=is_in)
+            self._store.settle(self.protocol.era, agreed, is_in=is_in)
             if not is_in:
                 _log.warning("epoch %d went on without this site; what it holds goes with the next", epoch)
             self.acknowledge(epoch)
             settled += 1
         return settled
 
-    def send_again(self, sink: ReleaseSink) -> int:
+    def send_again(self, sink: ReleaseSink, counted: AcceptanceSource) -> int:
         """Give `sink` every line of the era that was sent before; it takes what it lacks. Returns how many.
 
-        For aggregators that were put back from a backup. Raises what the sink raises.
+        For aggregators that were put back from a backup: `counted` is first shown what was settled, as nobody else may
+        know it. An epoch that went on without this site is never sent again: what it holds was carried over. Raises
+        what both raise.
         """
-        again = 0
+        again, settled = 0, self._store.settled_epochs(self.protocol.era)
         for epoch in range(self._sealed):
+            if epoch in settled:
+                counted.remind(self._store.acceptance(self.protocol.era, epoch))
             payload = self._ledger.payload(self.protocol.era, epoch)
-            if payload is not None:
+            if payload is not None and settled.get(epoch, True):
                 self._envelope.check(payload, epoch)
                 sink.send(payload)
                 again += 1

@@ -132,7 +132,7 @@ class GateRunner:
         try:
             self._gate.settle(self._counted)
             if now >= self._send_again_at:
-                self._gate.send_again(self._sink)
+                self._gate.send_again(self._sink, self._counted)
                 self._send_again_at = now + _SEND_AGAIN_EVERY
         except (ServiceError, ReleaseRejected) as error:
             _log.warning("%s; again in %.0f s", error, _SETTLE_EVERY.total_seconds())

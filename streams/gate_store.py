@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
+import msgspec
+
 from cases import IntegrityError
 from privacy.epoch_vector import EpochVector
+from privacy.secure_sum import Acceptance
 from streams.epoch import EpochPart, decode_part, encode_part, part_digest
 from streams.sqlite_file import open_sqlite, transaction
 
 __all__ = ["GateStore", "PartVerdict"]
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE offset (topic_partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE home (era TEXT NOT NULL, partition INTEGER NOT NULL, store_id TEXT NOT NULL,
@@ -27,7 +30,7 @@ CREATE TABLE part (era TEXT NOT NULL, partition INTEGER NOT NULL, sequence INTEG
                    label INTEGER NOT NULL, epoch INTEGER, body BLOB NOT NULL,
                    PRIMARY KEY (era, partition, sequence)) WITHOUT ROWID;
 CREATE TABLE settled (era TEXT NOT NULL, epoch INTEGER NOT NULL, is_in INTEGER NOT NULL, carried_to INTEGER,
-                      PRIMARY KEY (era, epoch)) WITHOUT ROWID;
+                      acceptance BLOB NOT NULL, PRIMARY KEY (era, epoch)) WITHOUT ROWID;
 CREATE TABLE closed (era TEXT NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
                      PRIMARY KEY (era, epoch)) WITHOUT ROWID
 """
@@ -118,12 +121,18 @@ class GateStore:
             )
             return closed
 
-    def settle(self, era: str, epoch: int, *, is_in: bool) -> None:
-        """Write down whether an epoch that was sealed is counted in its sum; the first word stands."""
+    def settle(self, era: str, agreed: Acceptance, *, is_in: bool) -> None:
+        """Write down whether an epoch that was sealed is counted in its sum, and who said so; the first word stands."""
+        row = (era, agreed.accepted.epoch, int(is_in), msgspec.json.encode(agreed))
         with transaction(self._db):
-            self._db.execute(
-                "INSERT OR IGNORE INTO settled (era, epoch, is_in) VALUES (?, ?, ?)", (era, epoch, int(is_in))
-            )
+            self._db.execute("INSERT OR IGNORE INTO settled (era, epoch, is_in, acceptance) VALUES (?, ?, ?, ?)", row)
+
+    def acceptance(self, era: str, epoch: int) -> Acceptance:
+        """The set by which a settled epoch was settled."""
+        (data,) = self._db.execute(
+            "SELECT acceptance FROM settled WHERE era = ? AND epoch = ?", (era, epoch)
+        ).fetchone()
+        return msgspec.json.decode(data, type=Acceptance)
 
     def settled_epochs(self, era: str) -> dict[int, bool]:
         """Whether each epoch is counted in its sum, for those of which it is known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cases import KelseyError
-from privacy.secure_sum import AcceptedSet
+from privacy.secure_sum import Acceptance
 
 __all__ = ["AcceptanceSource", "ReleaseRejected", "ReleaseSink"]
 
@@ -48,6 +48,10 @@ class AcceptanceSource(Protocol):
     What it gives was signed by both. Raises `cases.ServiceError` where it cannot know now.
     """
 
-    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
+    def acceptance(self, epoch: int, /) -> Acceptance | None:
         """The sites that are in an epoch; None while it is not agreed on."""
+        ...
+
+    def remind(self, agreed: Acceptance, /) -> None:
+        """Show it, some time later, to the aggregators: they may have been put back from a backup."""
         ...

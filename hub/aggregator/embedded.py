@@ -17,7 +17,7 @@ from hub.aggregator.shelf import aggregator_store
 from hub.aggregator.sum_sealer import SumSealer
 from privacy.ledger import BudgetLedger
 from privacy.protocol import SurveillanceProtocol
-from privacy.secure_sum import AcceptedSet, Role, unpack_sharing
+from privacy.secure_sum import Acceptance, Role, unpack_sharing
 
 __all__ = ["EmbeddedAggregators"]
 
@@ -80,10 +80,15 @@ class EmbeddedAggregators:
                 sealer.acknowledge(sealed.epoch)
         return messages
 
-    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
+    def acceptance(self, epoch: int, /) -> Acceptance | None:
         """Which sites are in an epoch; None before it is agreed on."""
-        agreed = self._aggregators[Role.LEADER].acceptance(epoch)
-        return None if agreed is None else agreed.accepted
+        return self._aggregators[Role.LEADER].acceptance(epoch)
+
+    def remind(self, agreed: Acceptance, /) -> None:
+        """Show both what they agreed on."""
+        at = self._aggregators[Role.LEADER].protocol.calendar.closes_at(agreed.accepted.epoch)
+        for aggregator in self._aggregators.values():
+            aggregator.heed(agreed, at=at)
 
     def close(self) -> None:
         """Give everything up."""

@@ -20,7 +20,7 @@ from cases import IntegrityError, ServiceError
 from hub.aggregator import Aggregator, SumSealer, aggregator_store
 from privacy import BudgetLedger, SurveillanceProtocol
 from privacy.secure_sum import (
-    AcceptedSet,
+    Acceptance,
     Role,
     ShareError,
     unpack_sharing,
@@ -176,8 +176,8 @@ class AggregatorProcess:
         self.folder = world.folder / role
         self.folder.mkdir()
         self.fuse = Fuse(world.chance, world.points)
-        # Closed, it has no connection and no state left but its compiled statements, a tenth of all the time if made anew:
-        # it is opened again by its next use. A new one would only look at the version besides.
+        # Closed, it has no connection and no state left but its compiled statements (a tenth of all the time);
+        # its next use opens it again. A new one would only look at the version besides.
         self.store = aggregator_store(f"sqlite:///{self.folder / 'aggregator.sqlite'}")
         engine = self.store._engine
         event.listen(engine, "before_cursor_execute", self._before_statement)
@@ -246,11 +246,16 @@ class World:
             party.start()
             raise ServiceError("away") from None
 
-    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
+    def acceptance(self, epoch: int, /) -> Acceptance | None:
         """What a site asks an aggregator for."""
         leader = self.aggregators[Role.LEADER]
-        found = self.live(leader, lambda: leader.aggregator.acceptance(epoch))
-        return None if found is None else found.accepted
+        found: Acceptance | None = self.live(leader, lambda: leader.aggregator.acceptance(epoch))
+        return found
+
+    def remind(self, agreed: Acceptance, /) -> None:
+        """What a site shows both aggregators."""
+        for party in self.aggregators.values():
+            self.live(party, partial(party.aggregator.heed, agreed, at=after(agreed.accepted.epoch)))
 
     def until_done(self, act: Callable[[], Any]) -> None:
         """Try again until nobody dies over it."""

@@ -17,7 +17,7 @@ from privacy.epoch_vector import EpochVector
 from privacy.ledger import BudgetLedger
 from privacy.release import TABLES, table_lengths
 from privacy.release_spec import ReleaseSpec
-from privacy.secure_sum import AcceptedSet, Role, join_shares, open_share, sharing_of, unpack_sharing
+from privacy.secure_sum import Acceptance, AcceptedSet, Role, join_shares, open_share, sharing_of, unpack_sharing
 from streams.envelope import SealedSharing
 from streams.epoch import EpochPart, seal
 from streams.gate import Gate
@@ -37,9 +37,14 @@ class Agreed:
 
     def __init__(self) -> None:
         self.sets: dict[int, AcceptedSet] = {}
+        self.reminded: list[AcceptedSet] = []
 
-    def accepted_set(self, epoch: int, /) -> AcceptedSet | None:
-        return self.sets.get(epoch)
+    def acceptance(self, epoch: int, /) -> Acceptance | None:
+        accepted = self.sets.get(epoch)
+        return None if accepted is None else Acceptance(accepted=accepted, leader=bytes(64), helper=bytes(64))
+
+    def remind(self, agreed: Acceptance, /) -> None:
+        self.reminded.append(agreed.accepted)
 
     def agree(self, epoch: int, *members: tuple[str, str]) -> None:
         self.sets[epoch] = AcceptedSet(
@@ -143,6 +148,20 @@ def test_what_is_carried_over_twice_still_counts_once() -> None:
     agreed.agree(3, ("alpha", own_sharing(released(gate, 3))))
     gate.settle(agreed)
     assert content_of(released(gate, 4)) == {}
+
+
+def test_what_was_carried_over_is_not_sent_again_and_what_was_settled_is_shown() -> None:
+    gate, agreed, sink = gate_in(None), Agreed(), InMemorySink()
+    gate.take([part(1, (0, 256), epoch=0)])
+    released(gate, 0)
+    agreed.agree(0, ("beta", "0" * 64))
+    gate.settle(agreed)
+    lines = [released(gate, epoch) for epoch in (1, 2)]
+    agreed.agree(1, ("alpha", own_sharing(lines[0])))
+    gate.settle(agreed)
+    assert gate.send_again(sink, agreed) == 2
+    assert sink.lines == lines  # the first of them is in a sum, of the second nobody has spoken yet
+    assert agreed.reminded == [agreed.sets[0], agreed.sets[1]]
 
 
 def test_an_epoch_that_is_not_agreed_on_is_never_carried_over() -> None:
