@@ -15,6 +15,7 @@ from privacy.secure_sum import (
     SIGNATURE_HEADER,
     SITE_HEADER,
     Acceptance,
+    Introduction,
     Role,
     ShareError,
     ShareFault,
@@ -114,6 +115,11 @@ class AggregatorClient:
     def is_held(self, epoch: int) -> bool:
         """Whether a share of the site waits there to be counted; raises what `upload` raises."""
         return self._decode(self._ask("GET", f"/v1/shares/{self._site_id}/{epoch}"), _Upload).receipt is not None
+
+    def introduction(self) -> Introduction:
+        """What the aggregator says of itself. Raises `ServiceError`, also where it is one that does not say."""
+        answer = self._ask("GET", "/v1/introduction", may_be_missing=True)
+        return self._decode(answer, Introduction)
 
     def acceptance(self, epoch: int) -> Acceptance | None:
         """Which sites are in an epoch, by this aggregator's word; not verified. Raises `ServiceError`."""

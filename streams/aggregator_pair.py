@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cases import KelseyError, ServiceError
-from privacy.secure_sum import Acceptance, Role, ShareError
+from privacy.secure_sum import Acceptance, Introduction, Role, ShareError
 from privacy.secure_sum.site_share import epoch_of, unpack_sharing
 from streams.aggregator_client import AggregatorClient
 from streams.release_sink import AcceptanceSource, ReleaseSink
@@ -92,9 +92,14 @@ class AggregatorPair(ReleaseSink, AcceptanceSource):
                 return True
         return False
 
-    def probe(self, role: Role) -> None:
-        """Ask one aggregator for a share of this site; raises what `upload` raises where it gives no answer to it."""
+    def probe(self, role: Role) -> Introduction:
+        """Ask one aggregator for a share of this site, and who it is; raises what `upload` raises."""
         self._clients[role].is_held(0)
+        return self._clients[role].introduction()
+
+    def public_key(self, role: Role) -> Ed25519PublicKey:
+        """With what the words of an aggregator are verified here."""
+        return self._keys[role]
 
     def close(self) -> None:
         """Close the connections."""

@@ -17,11 +17,10 @@ from kafka.errors import KafkaError
 
 from cases import KelseyError
 from streams.acceptance import require_acceptance
+from streams.aggregator_checks import check_aggregators
 from streams.finding import Finding
 from streams.http_release_sink import HttpReleaseSink
 from streams.kafka_connection import client_options
-from streams.release_sink import ReleaseRejected
-from streams.secure_sum_settings import SecureSumSettings, open_aggregators
 from streams.settings import SiteSettings, load_site_settings
 from streams.topics import check_topics
 
@@ -52,7 +51,7 @@ def check_site(config: Path, *, role: str | None = None) -> list[Finding]:
     findings += _disk(settings.data_directory)
     findings += _kafka(settings)
     if role in (None, "gate"):
-        findings += _hub(settings) if settings.secure_sum is None else _aggregators(settings, settings.secure_sum)
+        findings += _hub(settings) if settings.secure_sum is None else check_aggregators(settings, settings.secure_sum)
     return findings
 
 
@@ -194,30 +193,6 @@ def _hub(settings: SiteSettings) -> Iterator[Finding]:
             "run a time service (chrony); epochs end by this clock",
         )
     yield _tried("hub's protocol", lambda: _same_protocol(settings))
-
-
-def _aggregators(settings: SiteSettings, told: SecureSumSettings) -> Iterator[Finding]:
-    """Whether each answers a signed question of this site, on a connection with certificates on both sides."""
-    way_out = "check [secure_sum] and the firewall; ask its operator whether site and certificate are registered"
-    try:
-        protocol = settings.protocol()
-        if protocol is None:
-            yield Finding("aggregators", True, "not asked, as the site has accepted no protocol")
-            return
-        pair = open_aggregators(
-            told, path=settings.path, site_id=settings.site.id, signing_key=settings.signing_key(), protocol=protocol
-        )
-    except KelseyError as error:
-        yield _bad("aggregators", error)
-        return
-    for link in told.aggregator:
-        try:
-            pair.probe(link.role)
-            yield Finding(f"{link.role}", True, f"{link.url} answers, and knows this site")
-        except KelseyError as error:
-            reason = error.reason if isinstance(error, ReleaseRejected) else error.message
-            yield Finding(f"{link.role}", False, f"{link.url}: {reason}", way_out)
-    pair.close()
 
 
 def _verify(settings: SiteSettings) -> str | bool:

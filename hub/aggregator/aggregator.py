@@ -93,7 +93,8 @@ class Aggregator:
         self.cohort = cohort
         self._site_keys = dict(site_keys)
         self._key = key
-        public = {role: key.public_key(), _other(role): peer_key}
+        self.public_key = key.public_key()
+        public = {role: self.public_key, _other(role): peer_key}
         self._leader_key, self._helper_key = public[Role.LEADER], public[Role.HELPER]
         self._store = store
         self._shelf = AggregatorShelf(protocol)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cases import KelseyError, ServiceError
+from cases import ConfigurationError, KelseyError, ServiceError
+from privacy.protocol import SurveillanceProtocol
 from privacy.secure_sum import (
     SIGNATURE_HEADER,
     Acceptance,
     AcceptedSet,
+    Introduction,
     ShareError,
     ShareFault,
     sign_request,
@@ -129,6 +133,17 @@ class HttpHub(_Link):
         found: list[Acceptance] = self._read(self._ask("GET", "/v1/sums/accepted"), list[Acceptance])
         return found
 
+    def protocol_hash(self) -> tuple[str, datetime | None]:
+        """Hash of the protocol it works under, and its clock where it shows it; raises `ServiceError`."""
+        answer = self._ask("GET", "/v1/protocol")
+        try:
+            answer.raise_for_status()
+            found = SurveillanceProtocol.decode(answer.content).hash
+        except (httpx.HTTPError, ConfigurationError) as error:
+            raise ServiceError(f"the hub did not give its protocol: {type(error).__name__}") from error
+        date = answer.headers.get("date")
+        return found, None if date is None else parsedate_to_datetime(date)
+
     def send(self, message: bytes) -> None:
         """See `Hub`."""
         headers = {"Content-Type": "application/octet-stream"}
@@ -160,6 +175,11 @@ class HttpPeer(_Link):
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         found: Acceptance = self._read(answer, Acceptance)
+        return found
+
+    def introduction(self) -> Introduction:
+        """What it says of itself; raises `ServiceError`."""
+        found: Introduction = self._read(self._ask("GET", "/v1/introduction"), Introduction)
         return found
 
     def holdings(self, epoch: int) -> dict[str, str]:

@@ -19,6 +19,7 @@ from privacy.secure_sum import (
     SIGNATURE_HEADER,
     SITE_HEADER,
     Acceptance,
+    Introduction,
     Role,
     ShareError,
     ShareFault,
@@ -31,6 +32,7 @@ __all__ = [
     "Service",
     "get_epoch",
     "get_holdings",
+    "get_introduction",
     "get_share",
     "post_agreement",
     "post_heed",
@@ -116,6 +118,21 @@ def get_epoch(epoch: int, service: Service) -> Response:
     if agreed is None:
         raise ProblemError(404, "not-found", "this epoch is not agreed on")
     return _json(agreed)
+
+
+@router.get("/introduction")
+def get_introduction(service: Service) -> Response:
+    """Who this is, under which protocol, and what its clock shows: for the doctors of the others."""
+    aggregator = service.aggregator
+    return _json(
+        Introduction(
+            role=aggregator.role,
+            public_key=aggregator.public_key.public_bytes_raw().hex(),
+            protocol_hash=aggregator.protocol.hash,
+            era=aggregator.protocol.era,
+            now=service.clock(),
+        )
+    )
 
 
 @router.post("/heed")

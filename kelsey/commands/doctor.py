@@ -17,7 +17,8 @@ __all__ = ["doctor"]
 Examples:
   kelsey doctor --config site.toml
   kelsey doctor --config site.toml --role gate
-  kelsey doctor --config hub.toml --json"""
+  kelsey doctor --config hub.toml --json
+  kelsey doctor --config aggregator.toml"""
 )
 @config_option
 @click.option(
@@ -27,14 +28,18 @@ Examples:
 )
 @as_json_option
 def doctor(config: Path, role: str | None, as_json: bool) -> None:
-    """Check settings, Kafka, permissions, clock, disk, keys and hub; each failure says what to do.
+    """Check settings, keys, disk, clocks and whoever is to be reached; each failure says what to do.
 
-    Works with a site's or a hub's settings file. Exit code 1 where any check fails.
+    Works with the settings file of a site, a hub or an aggregator. Exit code 1 where any check fails.
     """
-    from kelsey.health import Finding, check_hub, check_site
+    from kelsey.health import check_aggregator, check_hub, check_site
     from kelsey.settings_kind import settings_kind
 
-    findings: list[Finding] = check_site(config, role=role) if settings_kind(config) == "site" else check_hub(config)
+    kind = settings_kind(config)
+    if kind == "site":
+        findings = check_site(config, role=role)
+    else:
+        findings = check_aggregator(config) if kind == "aggregator" else check_hub(config)
     if as_json:
         print_json([finding.as_dict() for finding in findings])
     else:

@@ -4,10 +4,12 @@
          └─ SiteShare ──► helper ─┴── SumShare ──► hub: adds the two, and has W = C X + Z of the sum
 
 additive_share -> site_share (framing, share_error, request_signature, share_receipt) -> accepted_set -> sum_share
+                                                                                  -> introduction
 """
 
 from privacy.secure_sum.accepted_set import Acceptance, AcceptedSet
 from privacy.secure_sum.additive_share import expand_seed, join_shares, split_vector
+from privacy.secure_sum.introduction import Introduction
 from privacy.secure_sum.request_signature import SIGNATURE_HEADER, SITE_HEADER, sign_request, verify_request
 from privacy.secure_sum.share_error import ShareError, ShareFault
 from privacy.secure_sum.share_receipt import ShareReceipt
@@ -35,6 +37,7 @@ __all__ = [
     "SITE_HEADER",
     "Acceptance",
     "AcceptedSet",
+    "Introduction",
     "Role",
     "ShareError",
     "ShareFault",

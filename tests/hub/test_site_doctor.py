@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -9,10 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from connectors import default_vocabulary
+from hub.api.context import utc_now
 from privacy.secure_sum import Role
 from streams.doctor import check_site
 from streams.finding import Finding
-from tests.hub.aggregator_pair import PROTOCOL, AggregatorPair, free_port
+from tests.hub.aggregator_pair import PROTOCOL, AggregatorPair, HandClock, free_port
 from tests.hub.secure_sum import SITE_KEYS
 
 
@@ -22,10 +24,13 @@ def pair(tmp_path: Path) -> AggregatorPair:
     return AggregatorPair(tmp_path / "pair", hub_url=f"http://127.0.0.1:{free_port()}", hub_key="k" * 40)
 
 
+OWN = msgspec.structs.replace(PROTOCOL, vocabulary=default_vocabulary().label)
+
+
 def findings(pair: AggregatorPair, *, site: str = "north", protocol: bool = True) -> dict[str, Finding]:
     """What the doctor says in the gate's pod, by name."""
     folder = pair.folder
-    msgspec.structs.replace(PROTOCOL, vocabulary=default_vocabulary().label).dump(folder / "site-protocol.json")
+    OWN.dump(folder / "site-protocol.json")
     pem = SITE_KEYS["north"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "site-signing.pem").write_bytes(pem)
     (folder / "site-signing.pem").chmod(0o600)
@@ -41,6 +46,38 @@ def findings(pair: AggregatorPair, *, site: str = "north", protocol: bool = True
         + links
     )
     return {finding.name: finding for finding in check_site(folder / "site.toml", role="gate")}
+
+
+def test_one_that_means_another_protocol_or_time_is_named(pair: AggregatorPair) -> None:
+    OWN.dump(pair.folder / "protocol.json")
+    late = HandClock(utc_now() - timedelta(seconds=90))
+    with pair.serve(Role.LEADER):
+        PROTOCOL.dump(pair.folder / "protocol.json")
+        with pair.serve(Role.HELPER, clock=late):
+            found = findings(pair)
+    assert found["leader's protocol"].text() == f"ok    leader's protocol: {OWN.hash[:12]}, the same"
+    assert found["leader's clock"].is_ok
+    assert found["helper"].is_ok
+    assert not found["helper's protocol"].is_ok
+    assert found["helper's protocol"].detail == f"the helper runs {PROTOCOL.hash[:12]}, this site has {OWN.hash[:12]}"
+    assert not found["helper's clock"].is_ok
+    assert 89 <= int(found["helper's clock"].detail.split()[0]) <= 120
+
+
+def test_exchanged_addresses_and_keys_are_told_apart_from_silence(pair: AggregatorPair) -> None:
+    with pair.serve(*Role):
+        urls = dict(pair.urls)
+        pair.urls = {Role.LEADER: urls[Role.HELPER], Role.HELPER: urls[Role.LEADER]}
+        found = findings(pair)
+        assert found["leader"].detail == f"{urls[Role.HELPER]} answers, but is the helper"
+        assert not found["helper"].is_ok
+        pair.urls = urls
+        (pair.folder / "helper.pub").write_bytes((pair.folder / "north.pub").read_bytes())
+        found = findings(pair)
+    assert found["leader"].is_ok
+    assert not found["helper"].is_ok
+    assert "signs with another key" in found["helper"].detail
+    assert "signing.pub" in found["helper"].way_out
 
 
 def test_each_aggregator_is_asked(pair: AggregatorPair) -> None:
