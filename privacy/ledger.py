@@ -56,7 +56,7 @@ class BudgetLedger:
     >>> ledger.reserve("2026", 0, 400, 1000, "spec", "data").state.value
     'reserved'
     >>> ledger.seal("2026", 0, b"noisy")
-    >>> [sealed.payload for sealed in ledger.pending()], ledger.spent("2026")
+    >>> [sealed.payload for sealed in ledger.pending("2026")], ledger.spent("2026")
     ([b'noisy'], 400)
     """
 
@@ -157,10 +157,17 @@ class BudgetLedger:
             by_epoch.setdefault((step.era, step.epoch), []).append(step)
         return [_entry(steps) for steps in by_epoch.values()]
 
-    def pending(self) -> list[SealedRelease]:
-        """Sealed and not yet sent, in the order they were reserved."""
-        waiting = [entry for entry in self.entries() if entry.state is ReleaseState.SEALED]
-        return [SealedRelease(entry.era, entry.epoch, self.payload(entry.era, entry.epoch) or b"") for entry in waiting]
+    def waiting(self, era: str) -> list[int]:
+        """Epochs of an era that are sealed and not yet sent, in order."""
+        return [entry.epoch for entry in self.entries() if entry.era == era and entry.state is ReleaseState.SEALED]
+
+    def pending(self, era: str) -> Iterator[SealedRelease]:
+        """What waits to be sent in an era, in order.
+
+        Each is read when it is asked for: the bytes of all of them may be more than the memory.
+        """
+        for epoch in self.waiting(era):
+            yield SealedRelease(era, epoch, self.payload(era, epoch) or b"")
 
     def payload(self, era: str, epoch: int) -> bytes | None:
         """The sealed bytes of an epoch, sent or not; None before `seal`."""

@@ -143,9 +143,7 @@ class Gate:
         the sink raises; what was sent before stays marked.
         """
         delivered = 0
-        for sealed in self._ledger.pending():
-            if sealed.era != self.protocol.era:
-                continue
+        for sealed in self._ledger.pending(self.protocol.era):
             self._envelope.check(sealed.payload, sealed.epoch)
             self._reached("opened")
             sink.send(sealed.payload)
@@ -165,9 +163,9 @@ class Gate:
         """
         settled = 0
         known = self._store.settled_epochs(self.protocol.era)
-        for sealed in self._ledger.pending():
-            if sealed.era == self.protocol.era and sealed.epoch in known:  # the process ended between store and ledger
-                self.acknowledge(sealed.epoch)
+        for epoch in self._ledger.waiting(self.protocol.era):
+            if epoch in known:  # the process ended between store and ledger
+                self.acknowledge(epoch)
         for epoch in range(self._sealed):
             if epoch in known:
                 continue

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from cases import ConfigurationError, KelseyError
 from hub.aggregator.activation import aggregator_activations
 from hub.aggregator.links import HttpHub, HttpPeer
 from hub.aggregator.settings import AggregatorSettings, load_aggregator_settings
-from hub.aggregator.shelf import aggregator_store
+from hub.aggregator.shelf import AggregatorShelf, aggregator_store
+from hub.aggregator.storage import storage_bytes
 from hub.settings_file import read_file
 from hub.shared_checks import HubFinding, check_activation, check_clock, check_database, check_parameters
 from privacy.ledger import BudgetLedger
@@ -51,6 +54,7 @@ def check_aggregator(config: Path) -> list[HubFinding]:
         _tried("uploads", lambda: _uploads(settings)),
         *_database(settings, protocol),
         _tried("ledger", lambda: _ledger(settings)),
+        _tried("disk space", lambda: _disk(settings, protocol)),
         *_peer(settings, protocol),
         *_hub(settings, protocol),
     ]
@@ -91,13 +95,18 @@ def _certificate(settings: AggregatorSettings) -> str:
 
 def _uploads(settings: AggregatorSettings) -> str:
     folder = settings.aggregator.uploads_directory
-    place = next(each for each in (folder, *folder.parents) if each.exists())
+    place = _existing(folder)
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise ConfigurationError(
             f"{place} cannot be written",
             hint="make uploads_directory a folder that the aggregator's user may write",
         )
     return str(folder)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def _database(settings: AggregatorSettings, protocol: SurveillanceProtocol) -> list[HubFinding]:
@@ -116,6 +125,20 @@ def _ledger(settings: AggregatorSettings) -> str:
         return "none yet"
     with BudgetLedger(settings.aggregator.ledger_file, is_read_only=True) as ledger:
         return f"{len(ledger.entries())} epochs booked, all hashes right"  # it is verified when it is opened
+
+
+def _disk(settings: AggregatorSettings, protocol: SurveillanceProtocol) -> str:
+    """Whether the ledger's disk holds the rest of the era; the database counts where it is a file."""
+    url, role = settings.database_url(), settings.aggregator.role
+    is_file = url.startswith("sqlite")
+    with closing(aggregator_store(url)) as store, store.read() as connection:
+        left = protocol.calendar.count - AggregatorShelf(protocol).agreed_count(connection)
+    needed = storage_bytes(protocol, role, epochs=left, sites=len(settings.site), with_database=is_file)
+    free = shutil.disk_usage(_existing(settings.aggregator.ledger_file)).free
+    said = f"{free / 2**30:.1f} GiB free, {needed / 2**30:.1f} GiB needed for the {left} epochs left"
+    if not free >= needed:
+        raise ConfigurationError(said, hint=f"make room, or the volume larger; {_PAGE} says what is kept")
+    return said
 
 
 def _peer(settings: AggregatorSettings, protocol: SurveillanceProtocol) -> Iterator[HubFinding]:

@@ -156,9 +156,9 @@ class AggregatorRunner:
     def _deliver(self) -> None:
         if self._next_delivery is not None and self._clock() < self._next_delivery:
             return
-        pending = self._sealer.pending()
-        self._metrics.pending.set(len(pending))
-        for left, sealed in enumerate(pending, start=1 - len(pending)):
+        count = len(self._sealer.waiting())
+        self._metrics.pending.set(count)
+        for left, sealed in enumerate(self._sealer.pending(), start=1 - count):
             try:
                 self._hub.send(sealed.payload)
             except KelseyError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.aggregator.shelf import AggregatorShelf
 from hub.sql_store import SqlStore
 from privacy.ledger import BudgetLedger
-from privacy.ledger_entry import SealedRelease
+from privacy.ledger_entry import ReleaseState, SealedRelease
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
 from privacy.secure_sum import Acceptance, Role, SumShare, encode_sum, seal_sum_share
@@ -72,9 +72,11 @@ class SumSealer:
             agreed = list(self._shelf.acceptances(connection))
         sealed = 0
         era = self._protocol.era
+        booked = [entry for entry in self._ledger.entries() if entry.era == era]
+        done = {entry.epoch for entry in booked if entry.state is not ReleaseState.RESERVED}
         for number, each in enumerate(agreed):
             epoch = each.accepted.epoch
-            if not each.accepted.is_opened or self._ledger.payload(era, epoch) is not None:
+            if not each.accepted.is_opened or epoch in done:
                 continue
             cost = 0 if self._is_paid(epoch) else self._spec.cost_micro_mu2
             self._ledger.reserve(era, epoch, cost, self._spec.cap_micro_mu2, self._spec.hash, each.accepted.hash)
@@ -85,9 +87,13 @@ class SumSealer:
             sealed += 1
         return sealed
 
-    def pending(self) -> list[SealedRelease]:
-        """Sealed messages that the hub does not have yet, in order."""
-        return [sealed for sealed in self._ledger.pending() if sealed.era == self._protocol.era]
+    def waiting(self) -> list[int]:
+        """Epochs whose sealed messages the hub does not have yet, in order."""
+        return self._ledger.waiting(self._protocol.era)
+
+    def pending(self) -> Iterator[SealedRelease]:
+        """Their messages, each read when it is asked for."""
+        return self._ledger.pending(self._protocol.era)
 
     def acknowledge(self, epoch: int) -> None:
         """The hub has the message of `epoch`."""

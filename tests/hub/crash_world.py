@@ -138,7 +138,7 @@ class SiteProcess:
 
     def send(self, payload: bytes) -> None:
         """To the hub, or to both aggregators; either may die over it."""
-        epoch = self.gate.next_epoch if not self.ledger.pending() else self.ledger.pending()[0].epoch
+        epoch = next(iter(self.ledger.waiting(self.protocol.era)), self.gate.next_epoch)
         assert epoch is not None
         self.world.sent.setdefault((self.site, epoch), set()).add(payload)
         if self.protocol.cohort is not None:

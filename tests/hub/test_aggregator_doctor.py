@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from hub.aggregator.doctor import check_aggregator
+from hub.aggregator.storage import epoch_bytes, storage_bytes
 from hub.api.context import utc_now
 from hub.shared_checks import HubFinding
 from kelsey.cli import cli
+from privacy import EpochCalendar
 from privacy.ledger import BudgetLedger
 from privacy.secure_sum import Role
 from tests.hub.aggregator_pair import PROTOCOL, AggregatorPair, HandClock, aggregator_key, free_port, summing_hub
+from tests.hub.secure_sum import PROTOCOL as THIS_YEAR
+from tests.hub.secure_sum import SITES, House
 from tests.hub.served_hub import ServedHub
 
 
@@ -104,6 +110,46 @@ def test_a_hub_that_does_not_know_the_key_or_runs_another_protocol_is_named(hub:
     pair = AggregatorPair(tmp_path / "pair", hub_url=hub.address, hub_key=aggregator_key(hub))
     msgspec.structs.replace(PROTOCOL, epsilon=2.0).dump(pair.folder / "protocol.json")
     assert set(wrong(pair)) == {"peer", "hub's protocol"}
+
+
+def test_a_disk_that_does_not_hold_the_rest_of_the_era_is_named(alone: AggregatorPair) -> None:
+    assert findings(alone)["disk space"].detail.endswith("1.0 GiB needed for the 6 epochs left")
+    large = msgspec.structs.replace(
+        PROTOCOL,
+        drugs=tuple(f"drug {number}" for number in range(2048)),
+        reactions=tuple(f"reaction {number}" for number in range(2048)),
+        calendar=EpochCalendar("day", date(1990, 1, 1), 10_000),
+    )
+    large.dump(alone.folder / "protocol.json")
+    needed = storage_bytes(large, Role.LEADER, epochs=10_000, sites=len(SITES), with_database=True)
+    found = findings(alone)["disk space"]
+    assert found.is_ok is (shutil.disk_usage(alone.folder).free >= needed)
+    assert f"{needed / 2**30:.1f} GiB needed for the 10000 epochs left" in found.detail
+    assert 24 * large.cell_count * 10_000 < needed < 25 * large.cell_count * 10_000
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_an_aggregator_needs_no_more_disk_than_is_said(tmp_path: Path, role: Role) -> None:
+    wide = msgspec.structs.replace(
+        THIS_YEAR,
+        drugs=tuple(f"drug {number}" for number in range(250)),
+        reactions=tuple(f"reaction {number}" for number in range(400)),
+    )
+    house, folder, kept = House(tmp_path, protocol=wide), tmp_path / role, []
+    epoch = epoch_bytes(wide, with_database=True)
+    share = storage_bytes(wide, role, epochs=0, sites=10_000, with_database=True) / 10_000  # three times its bytes
+    for number in range(4):
+        for site in SITES:
+            house.send(site, number, {number: 1})
+        house.agree(number)
+        house.open()
+        files = sum(path.stat().st_size for path in folder.iterdir())
+        assert files <= (number + 2) * epoch + len(SITES) * share + (4 << 20)  # SQLite keeps a log of 4 MiB at least
+        kept.append(sum((folder / name).stat().st_size for name in ("aggregator.sqlite", "ledger.sqlite")))
+    house.stop()
+    grown = np.diff(kept)
+    assert np.all(grown <= 1.05 * (epoch - (1 << 20)))  # four names of sites are far less than a header may have
+    assert np.all(grown >= 0.9 * 24 * wide.cell_count)
 
 
 def test_each_file_is_looked_at(alone: AggregatorPair) -> None:

@@ -57,7 +57,7 @@ def gate(directory: Path, era: str, budget: list[int], *, is_broken: bool) -> No
                 step("sent", budget)
             ledger.seal(era, epoch, payload)
             step("sealed", budget)
-        for sealed in ledger.pending():
+        for sealed in ledger.pending(era):
             send(directory / "outbox", sealed.era, sealed.epoch, sealed.payload)
             step("sent", budget)
             ledger.mark_sent(sealed.era, sealed.epoch)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,11 +43,11 @@ def book(ledger: BudgetLedger, epochs: int, *, unsent: int = 0, era: str = ERA) 
 
 def test_charge_store_send(ledger: BudgetLedger) -> None:
     assert ledger.reserve(ERA, 0, 400, 1000, "spec", "data").state is ReleaseState.RESERVED
-    assert (ledger.pending(), ledger.payload(ERA, 0)) == ([], None)
+    assert (ledger.waiting(ERA), ledger.payload(ERA, 0)) == ([], None)
     ledger.seal(ERA, 0, b"noisy")
-    assert [(sealed.era, sealed.epoch, sealed.payload) for sealed in ledger.pending()] == [(ERA, 0, b"noisy")]
+    assert [(sealed.era, sealed.epoch, sealed.payload) for sealed in ledger.pending(ERA)] == [(ERA, 0, b"noisy")]
     ledger.mark_sent(ERA, 0)
-    assert ledger.pending() == []
+    assert list(ledger.pending(ERA)) == []
     entry = ledger.entry(ERA, 0)
     assert entry is not None
     assert (entry.state, entry.cost, entry.cap) == (ReleaseState.SENT, 400, 1000)
@@ -56,6 +57,29 @@ def test_charge_store_send(ledger: BudgetLedger) -> None:
     assert ledger.spent(ERA) == 400
 
 
+def test_what_waits_is_read_one_by_one(ledger: BudgetLedger) -> None:
+    size, epochs = 1 << 20, 8
+    book(ledger, 1)
+    for epoch in range(1, epochs):
+        ledger.reserve(ERA, epoch, 0, 1000, "spec", f"data {epoch}")
+        ledger.seal(ERA, epoch, bytes([epoch]) * size)
+    book(ledger, 2, unsent=2, era="another")
+    assert ledger.waiting(ERA) == list(range(1, epochs))
+    found = []
+    tracemalloc.start()
+    try:
+        for sealed in ledger.pending(ERA):
+            found.append((sealed.epoch, sealed.payload[0], len(sealed.payload)))
+            ledger.mark_sent(ERA, sealed.epoch)
+            del sealed
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [(epoch, epoch, size) for epoch in range(1, epochs)]
+    assert peak < 3 * size
+    assert ledger.waiting(ERA) == []
+
+
 def test_everything_survives_closing(path: Path) -> None:
     with BudgetLedger(path) as first:
         book(first, 3, unsent=2)
@@ -63,7 +87,7 @@ def test_everything_survives_closing(path: Path) -> None:
     with BudgetLedger(path) as second:
         assert second.verify() == head
         assert second.entries() == entries
-        assert [sealed.epoch for sealed in second.pending()] == [1, 2]
+        assert [sealed.epoch for sealed in second.pending(ERA)] == second.waiting(ERA) == [1, 2]
 
 
 def test_an_era_is_paid_once_and_each_epoch_released_once(ledger: BudgetLedger) -> None:
@@ -322,7 +346,11 @@ class Machine(RuleBasedStateMachine):
         for era, before in self.spent.items():
             assert before <= self.ledger.spent(era) <= 1000
             self.spent[era] = self.ledger.spent(era)
-        waiting = {(sealed.era, sealed.epoch): sealed.payload for sealed in self.ledger.pending()}
+        waiting = {
+            (sealed.era, sealed.epoch): sealed.payload
+            for era in {era for era, _ in self.states}
+            for sealed in self.ledger.pending(era)
+        }
         assert waiting == {
             key: self.payloads[key] for key, history in self.states.items() if history[-1] is ReleaseState.SEALED
         }

@@ -236,7 +236,7 @@ def test_a_crash_between_store_and_ledger_leaves_nothing_to_be_sent_that_is_sett
         Gate(**options, ledger=dying).settle(agreed)  # type: ignore[arg-type]  # as above
     gate = Gate(**options, ledger=ledger)  # type: ignore[arg-type]  # as above
     assert store.settled_epochs(UNDER.era) == {0: False}
-    assert len(ledger.pending()) == 1
+    assert ledger.waiting(UNDER.era) == [0]
     gate.settle(agreed)
     assert gate.deliver(sink) == 0  # the aggregators would refuse it: the epoch is closed
 
