@@ -60,6 +60,8 @@ def audit(
     from privacy.protocol import SurveillanceProtocol
 
     if file is None:
+        if artefact is not None:
+            raise click.UsageError("--factorisation is that of a protocol: give --protocol too")
         protocol = standard_protocol(epsilon=3.0, trust=trust or "per-site")
     else:
         protocol = SurveillanceProtocol.load(file, factorisation_file=artefact)

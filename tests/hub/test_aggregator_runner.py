@@ -21,9 +21,9 @@ from hub.aggregator.metrics import AggregatorMetrics
 from hub.aggregator.runner import AggregatorRunner
 from hub.store import HubStore
 from hub.sum_intake import SumIntake
-from privacy.secure_sum import Acceptance, AcceptedSet, Role
+from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareFault
 from tests.hub.aggregator_pair import HandClock
-from tests.hub.secure_sum import PROTOCOL, PUBLIC, ROLE_KEYS, SITES, House, Party, after
+from tests.hub.secure_sum import PROTOCOL, PUBLIC, ROLE_KEYS, SITES, House, Party, after, reason
 
 GRACE_SECONDS = 3600.0
 
@@ -271,6 +271,24 @@ def test_clocks_that_differ_are_waited_for(town: Town) -> None:
     town.clocks[Role.HELPER].now = PROTOCOL.calendar.closes_at(0)
     town.step()
     assert [town.next_epoch(role) for role in Role] == [1, 1]
+    town.check()
+
+
+def test_a_site_whose_clock_is_ahead_waits_with_the_others_and_one_behind_is_late(town: Town) -> None:
+    for epoch in (0, 1):  # the one ahead has sealed both before the first has ended
+        town.house.send("east", epoch, {epoch: 10})
+    fill(town, 0, "north", "south", "west")
+    town.at(PROTOCOL.calendar.closes_at(0) - timedelta(seconds=1))
+    town.step()
+    assert town.next_epoch() == 0
+    town.at(PROTOCOL.calendar.closes_at(0))
+    town.step()
+    assert town.next_epoch() == 1  # nothing is agreed on about epoch 1, whatever is there of it
+    fill(town, 1, "north", "south")
+    town.at(PROTOCOL.calendar.closes_at(1) + timedelta(seconds=GRACE_SECONDS))
+    town.step()
+    assert [each.accepted.sites for each in town.hub.accepted()] == [SITES, ("east", "north", "south")]
+    assert reason(lambda: fill(town, 1, "west")) == ShareFault.CLOSED
     town.check()
 
 

@@ -195,15 +195,20 @@ def test_log_and_metrics_hold_identifiers_only(
     clock = HandClock(PROTOCOL.calendar.closes_at(0))
     with caplog.at_level(logging.DEBUG), pair.serve(*Role, clock=clock), pair.client(Role.LEADER) as client:
         body = canary.encode()
-        put(client, "north", 0, body, offset=0, size=len(body))
-        client.post("/v1/heed", content=body)
-        client.get(f"/v1/shares/{canary}/0", headers={"Kelsey-Site": canary, "Kelsey-Signature": canary})
-        client.get(f"/v1/epochs/{canary}")
+        answers = [
+            put(client, "north", 0, body, offset=0, size=len(body)),
+            client.post("/v1/heed", content=body),
+            client.post("/v1/heed", content=b'{"' + body + b'": 1}'),
+            client.get(f"/v1/shares/{canary}/0", headers={"Kelsey-Site": canary, "Kelsey-Signature": canary}),
+            client.get(f"/v1/epochs/{canary}"),
+            client.get("/v1/epochs/5", params={canary: canary}),
+        ]
+        assert [answer.status_code for answer in answers] == [422, 422, 422, 403, 422, 404]
         eventually(lambda: client.get("/v1/epochs/0").status_code == 200)
         shown = client.get("/metrics").text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith(("kelsey", "hub", "uvicorn"))]
     assert any("epoch 0 agreed" in line for line in ours)
-    assert canary not in shown + "\n".join(ours)
+    assert canary not in shown + "\n".join([*ours, *(answer.text for answer in answers)])
     for path in pair.folder.rglob("*"):
         assert not path.is_file() or canary.encode() not in path.read_bytes(), path
 
