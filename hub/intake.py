@@ -15,10 +15,10 @@ from sqlalchemy import insert
 from hub import schema
 from hub.errors import ReleaseRefused
 from hub.reasons import RefusalReason
-from hub.release_shelf import ReleaseShelf
+from hub.release_shelf import RECORD_LOCK, ReleaseShelf
 from hub.store import HubStore
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site
+from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, signature_of
 
 __all__ = ["Receipt", "ReceiptStatus", "ReleaseIntake"]
 
@@ -139,7 +139,7 @@ class ReleaseIntake:
         status = ReceiptStatus.ACCEPTED
         with self._store.write() as connection:
             site, era = release.site, release.era
-            self._store.lock(connection, f"releases of {site}")  # what is looked at here holds until it is written
+            self._store.lock(connection, RECORD_LOCK)  # what is looked at here holds until it is written
             known = self._shelf.find(connection, site, era, epoch=release.epoch, sequence=release.sequence)
             if any(item.digest == digest for item in known):
                 status = ReceiptStatus.REPLAYED
@@ -155,6 +155,7 @@ class ReleaseIntake:
                     connection,
                     release,
                     line=line,
+                    signature=signature_of(line),
                     epoch_end=self._protocol.calendar.last_day(release.epoch),
                     received_at=received_at,
                 )

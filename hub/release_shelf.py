@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select
 
 from hub import schema
+from hub.record_head import RecordHead
 from privacy.packing import pack_integers, unpack_integers
 from privacy.release import Release
 
-__all__ = ["ReleaseShelf", "StoredRelease"]
+__all__ = ["RECORD_LOCK", "ReleaseShelf", "StoredRelease"]
+
+RECORD_LOCK = "releases"
+"""Held while a release is looked for and added: the record has one end."""
 
 
 class StoredRelease(msgspec.Struct, frozen=True):
@@ -40,9 +44,21 @@ class ReleaseShelf:
         self._cache: dict[tuple[str, str, int], dict[str, NDArray[np.integer]]] | None = {} if is_cached else None
 
     def add(
-        self, connection: Connection, release: Release, *, line: bytes, epoch_end: date, received_at: datetime
+        self,
+        connection: Connection,
+        release: Release,
+        *,
+        line: bytes,
+        signature: bytes | None,
+        epoch_end: date,
+        received_at: datetime,
     ) -> None:
-        """Store a release. The tables' unique keys refuse a second one for its epoch or sequence number."""
+        """Store a release at the end of the record; the caller holds the lock `RECORD_LOCK`.
+
+        The tables' unique keys refuse a second one for its epoch or sequence number.
+        """
+        digest = hashlib.sha256(line).hexdigest()
+        head = self.head(connection).after(site=release.site, era=release.era, epoch=release.epoch, digest=digest)
         connection.execute(
             insert(schema.release).values(
                 site=release.site,
@@ -52,13 +68,22 @@ class ReleaseShelf:
                 sequence=release.sequence,
                 protocol_hash=release.protocol_hash,
                 size_bytes=len(line),
-                digest=hashlib.sha256(line).hexdigest(),
+                digest=digest,
+                signature=signature,
                 received_at=received_at,
+                number=head.number,
+                chain=head.chain,
             )
         )
         key = {"site": release.site, "era": release.era, "epoch": release.epoch}
         rows = [{**key, "name": name, "data": pack_integers(table)} for name, table in release.tables.items()]
         connection.execute(insert(schema.release_vector), rows)
+
+    def head(self, connection: Connection) -> RecordHead:
+        """What stands for all releases that were ever taken in."""
+        table = schema.release
+        row = connection.execute(select(table.c.number, table.c.chain).order_by(table.c.number.desc()).limit(1)).first()
+        return RecordHead() if row is None else RecordHead(*row)
 
     def last(self, connection: Connection, site: str, era: str) -> StoredRelease | None:
         """The site's newest release of the era."""

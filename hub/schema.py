@@ -52,7 +52,7 @@ __all__ = [
     "sum_share",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -102,8 +102,11 @@ release = Table(
     Column("sequence", Integer, nullable=False),
     Column("protocol_hash", String(64), nullable=False),
     Column("size_bytes", Integer, nullable=False),
-    Column("digest", String(64), nullable=False),  # SHA-256 of the signed line
+    Column("digest", String(64), nullable=False),  # SHA-256 of the signed line; of a sum, of both messages
+    Column("signature", LargeBinary),  # of the line, which is put together again from the rest; NULL for a sum
     Column("received_at", UtcDateTime, nullable=False),
+    Column("number", Integer, nullable=False, unique=True),  # in the order taken in, over all sites, from 1
+    Column("chain", String(64), nullable=False),  # `hub.record_head`
     UniqueConstraint("site", "era", "sequence"),
 )
 

@@ -174,8 +174,13 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return SurveillanceProtocol.load(self.hub.protocol_file, factorisation_file=self.hub.factorisation_file)
 
     def site_keys(self) -> dict[str, Ed25519PublicKey]:
-        """Public key by site; raises `ConfigurationError` for a file that holds something else."""
-        return {site.id: load_public_key(site.public_key_file, f"site {site.id}") for site in self.site}
+        """Public key by site; raises `ConfigurationError` for a file that holds something else, or another's key."""
+        keys = {site.id: load_public_key(site.public_key_file, f"site {site.id}") for site in self.site}
+        owners: dict[bytes, str] = {}
+        for site, key in keys.items():
+            if (owner := owners.setdefault(key.public_bytes_raw(), site)) != site:
+                raise ConfigurationError(f"sites {owner} and {site} have one key", hint="each site draws its own")
+        return keys
 
     def aggregator_keys(self) -> dict[AggregatorRole, Ed25519PublicKey]:
         """Public key by role; raises `ConfigurationError` for a file that holds something else."""

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from hub import schema
+from hub.release_shelf import ReleaseShelf
 from hub.settings import HubSettings
 from hub.signals import SignalBook
 from hub.store import HubStore
@@ -61,6 +62,8 @@ def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list
         ).one_or_none()
     evaluated, prior = (None, None) if last is None else (last.epoch, last.prior)
     book = SubscriptionBook(store)
+    with store.read() as connection:
+        head = ReleaseShelf().head(connection)
     return {
         "protocol": {
             "name": protocol.name,
@@ -70,6 +73,7 @@ def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list
             "epochs": protocol.calendar.count,
         },
         "sites": by_site,
+        "record": str(head),
         "refusals": refused,
         "last_evaluated_epoch": evaluated,
         "prior": prior,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, select
 from cases import ConfigurationError
 from hub import schema
 from hub.intake import ReceiptStatus
-from hub.release_shelf import ReleaseShelf
+from hub.release_shelf import RECORD_LOCK, ReleaseShelf
 from hub.store import HubStore
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release
@@ -122,7 +122,7 @@ class SumIntake:
         accepted, digest = share.acceptance.accepted, hashlib.sha256(data).hexdigest()
         status = ReceiptStatus.ACCEPTED
         with self._store.write() as connection:
-            self._store.lock(connection, f"releases of {SUM_SITE}")
+            self._store.lock(connection, RECORD_LOCK)
             known = self._known(connection, accepted.epoch)
             if share.role in known:
                 if hashlib.sha256(known[share.role]).hexdigest() != digest:
@@ -157,7 +157,8 @@ class SumIntake:
                     self._shelf.add(
                         connection,
                         release,
-                        line=data,
+                        line=b"".join({**known, share.role: data}[role] for role in Role),
+                        signature=None,
                         epoch_end=self._protocol.calendar.last_day(accepted.epoch),
                         received_at=received_at,
                     )

@@ -35,7 +35,9 @@ __all__ = [
     "maximum_release_bytes",
     "open_release",
     "peek_site",
+    "rebuild_line",
     "seal_release",
+    "signature_of",
     "table_lengths",
 ]
 
@@ -171,19 +173,11 @@ def open_release(data: bytes, *, public_key: Ed25519PublicKey, protocol: Surveil
     what the line holds.
     """
     _check_size(data, protocol)
-    try:
-        line = msgspec.json.decode(data, type=_Line)
-    except _UNREADABLE:  # its text may repeat what the line holds
-        raise ReleaseError(ReleaseFault.MALFORMED, "not a release of schema kelsey.release/1") from None
+    line = _read(data)
     if msgspec.json.encode(line) != data:
         raise ReleaseError(ReleaseFault.MALFORMED, "not in canonical form")
     body = line.release
-    try:
-        public_key.verify(line.signature, _DOMAIN + msgspec.json.encode(body))
-    except InvalidSignature as error:
-        raise ReleaseError(
-            ReleaseFault.SIGNATURE, "the signature does not belong to this release and the registered key of its site"
-        ) from error
+    _check_signature(body, line.signature, public_key)
     if body.protocol_hash != protocol.hash:
         raise ReleaseError(
             ReleaseFault.PROTOCOL, "made under another protocol", hint=f"the hub's protocol is {protocol.hash}"
@@ -208,6 +202,35 @@ def open_release(data: bytes, *, public_key: Ed25519PublicKey, protocol: Surveil
     )
 
 
+def signature_of(data: bytes) -> bytes:
+    """The signature that a line carries; raises `ReleaseError` (malformed)."""
+    return _read(data).signature
+
+
+def rebuild_line(
+    packed: Mapping[str, bytes],
+    signature: bytes,
+    *,
+    site: str,
+    protocol_hash: str,
+    era: str,
+    epoch: int,
+    sequence: int,
+    public_key: Ed25519PublicKey,
+) -> bytes:
+    """The signed line of which only the parts were kept: of any protocol, byte for byte as it was sealed.
+
+    Raises `ReleaseError` (malformed, signature) where these are not the parts that the site signed.
+    """
+    values = {"site": site, "protocol_hash": protocol_hash, "era": era, "epoch": epoch, "sequence": sequence}
+    try:
+        body = msgspec.convert({**values, "tables": dict(packed)}, type=_Body, builtin_types=(bytes,))
+    except msgspec.ValidationError:
+        raise ReleaseError(ReleaseFault.MALFORMED, "these are not the parts of a release") from None
+    _check_signature(body, signature, public_key)
+    return msgspec.json.encode(_Line(body, signature))
+
+
 def table_lengths(protocol: SurveillanceProtocol) -> dict[str, int]:
     """Number of integers in each table."""
     return {"pair": protocol.cell_count, "drug": len(protocol.drugs), "reaction": len(protocol.reactions)}
@@ -217,6 +240,22 @@ def maximum_release_bytes(protocol: SurveillanceProtocol) -> int:
     """Largest line a release of the protocol can be."""
     tables = sum((packed_size_bytes(length) + 2) // 3 * 4 for length in table_lengths(protocol).values())
     return tables + 6 * len(protocol.era.encode()) + 1024
+
+
+def _read(data: bytes) -> _Line:
+    try:
+        return msgspec.json.decode(data, type=_Line)
+    except _UNREADABLE:  # its text may repeat what the line holds
+        raise ReleaseError(ReleaseFault.MALFORMED, "not a release of schema kelsey.release/1") from None
+
+
+def _check_signature(body: _Body, signature: bytes, public_key: Ed25519PublicKey) -> None:
+    try:
+        public_key.verify(signature, _DOMAIN + msgspec.json.encode(body))
+    except InvalidSignature as error:
+        raise ReleaseError(
+            ReleaseFault.SIGNATURE, "the signature does not belong to this release and the registered key of its site"
+        ) from error
 
 
 def _check_size(data: bytes, protocol: SurveillanceProtocol) -> None:

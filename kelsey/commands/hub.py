@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
 from kelsey.commands.options import as_json_option, config_option, print_json
 
@@ -45,6 +46,33 @@ def status(config: Path, as_json: bool) -> None:
 
     found = hub_status(load_hub_settings(config))
     print_json(found) if as_json else click.echo(status_text(found))
+
+
+@hub.command(
+    epilog="""\b
+Examples:
+  kelsey hub verify --config hub.toml
+  kelsey hub verify --config hub.toml --published 12:9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab"""
+)
+@config_option
+@click.option("--published", metavar="NUMBER:HASH", help="A head from before: the record must go on from it.")
+@as_json_option
+def verify(config: Path, published: str | None, as_json: bool) -> None:
+    """Verify every stored release with its sender's key; exit code 1 where one was changed, exchanged or left out.
+
+    The head stands for the whole record: written down elsewhere, it shows later what was taken out or put in since.
+    """
+    from kelsey.hub_record import verify_record
+
+    report = verify_record(config, published=published)
+    if as_json:
+        print_json({"is_sound": report.is_sound, **msgspec.to_builtins(report), "head": str(report.head)})
+    else:
+        counts = f"{report.releases:,} releases and {report.sums:,} sums"
+        left = f", {report.unverified:,} of them under another protocol" if report.unverified else ""
+        click.echo("\n".join([*report.faults, f"{counts} verified{left}; head of the record {report.head}"]))
+    if not report.is_sound:
+        raise click.exceptions.Exit(1)
 
 
 @hub.group()

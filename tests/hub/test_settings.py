@@ -92,6 +92,12 @@ def test_keys_of_the_wrong_kind_are_named(config: Path) -> None:
             load_hub_settings(config).site_keys()
 
 
+def test_two_sites_with_one_key_are_refused(config: Path) -> None:
+    (config.parent / "west.pem").write_bytes((config.parent / "north.pem").read_bytes())
+    with pytest.raises(ConfigurationError, match="sites north and west have one key"):
+        load_hub_settings(config).site_keys()
+
+
 def test_the_database_url_may_come_from_a_file(config: Path) -> None:
     text = config.read_text()
     url = load_hub_settings(config).database_url()

@@ -138,7 +138,7 @@ def test_unique_keys_guard_sequence_and_epoch(store: HubStore, federation: Feder
     fill(store, federation, tmp_path)
     with store.read() as connection:
         row = dict(connection.execute(select(schema.release)).first()._mapping)  # type: ignore[union-attr]  # fill() put rows there
-    for change in ({"sequence": 7}, {"epoch": 7}):
+    for change in ({"sequence": 7, "number": 99}, {"epoch": 7, "number": 99}, {"epoch": 7, "sequence": 7}):
         with pytest.raises(IntegrityError), store.write() as connection:
             connection.execute(insert(schema.release).values(**{**row, **change}))
 
