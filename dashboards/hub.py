@@ -133,6 +133,7 @@ def _sdrs() -> list[AnyPanel]:
                 **{name: {"decimals": 1} for name in ("reports", "noise sd", "excess to be seen")},
                 **{name: {"decimals": 2} for name in ("PRR", "PRR low", "PRR high", "ROR", "ROR low", "ROR high")},
                 **{name: {"decimals": 2} for name in ("EB05", "IC", "IC low", "IC high")},
+                "q value": {"decimals": 4},
             },
         ),
         sql_series(

@@ -31,7 +31,7 @@ REACTIONS_OF_DRUG = "SELECT DISTINCT reaction FROM pair_statistic WHERE drug = $
 SDR_TABLE = """\
 SELECT drug, reaction, state, rule, first_date AS "first seen",
        n AS "reports", n_sd AS "noise sd",
-       detectable_excess AS "excess to be seen", eb05 AS "EB05",
+       detectable_excess AS "excess to be seen", eb05 AS "EB05", q_value AS "q value",
        ic AS "IC", ic_lower AS "IC low", ic_upper AS "IC high",
        prr AS "PRR", prr_lower AS "PRR low", prr_upper AS "PRR high",
        ror AS "ROR", ror_lower AS "ROR low", ror_upper AS "ROR high"

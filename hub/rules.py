@@ -8,17 +8,21 @@ hold as well; but for thresholds on EB05, which is a lower bound that allows for
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from importlib.resources import files
 
 import msgspec
 
 from cases import ConfigurationError
-from detectors.rules import Condition, Rule, load_presets, parse_rules
+from detectors.rules import STANDARD_RULES, Condition, Rule, load_presets, parse_rules
 from privacy.protocol import SurveillanceProtocol
 
-__all__ = ["SCORE_RULE", "load_noise_aware_rules", "rules_of"]
+__all__ = ["DEFAULT_RULES", "DISCOVERY_RULE", "SCORE_RULE", "load_noise_aware_rules", "rules_named", "rules_of"]
 
 SCORE_RULE = "noise-aware-z"
+DISCOVERY_RULE = "noise-aware-fdr"
+DEFAULT_RULES = (DISCOVERY_RULE, SCORE_RULE, *STANDARD_RULES)
+"""Of a protocol that names no other, of the demonstration and of back-tests."""
 _PREFIX = "noise-aware-"
 
 # What a published rule's column becomes. A chi-square of one degree of freedom is the square of a normal score.
@@ -26,11 +30,15 @@ _NOISY_OF = {
     "n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower", "chi2": "z_tail",
     "prr_lower": "prr_lower", "ror_lower": "ror_lower", "ic_lower": "ic_lower", "ebgm": "ebgm", "eb05": "eb05",
 }  # fmt: skip
-_NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower"}
+_NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower", "q_value"}
 
 
 def load_noise_aware_rules() -> dict[str, Rule]:
-    """All rules the hub knows, by name: ``noise-aware-z``, and ``noise-aware-<preset>`` for every published preset."""
+    """All rules the hub knows, by name.
+
+    ``noise-aware-z`` and ``noise-aware-fdr`` are the hub's own; there is a ``noise-aware-<preset>`` for every published
+    preset.
+    """
     text = files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8")
     rules = parse_rules(text, columns=_NOISY_COLUMNS)
     floor = rules[SCORE_RULE].conditions
@@ -46,13 +54,18 @@ def load_noise_aware_rules() -> dict[str, Rule]:
 
 
 def rules_of(protocol: SurveillanceProtocol) -> tuple[Rule, ...]:
-    """The rules a protocol names, in its order; ``evans`` means ``noise-aware-evans``.
+    """The rules a protocol names; raises as `rules_named`."""
+    return rules_named(protocol.rules)
+
+
+def rules_named(names: Iterable[str]) -> tuple[Rule, ...]:
+    """Rules in the order of their names, each once; ``evans`` means ``noise-aware-evans``.
 
     Raises `ConfigurationError`, listing the known names, for one the hub does not know.
     """
     known = load_noise_aware_rules()
     chosen = {}
-    for name in protocol.rules:
+    for name in names:
         rule = known.get(name) or known.get(_PREFIX + name)
         if rule is None:
             raise ConfigurationError(

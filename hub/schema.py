@@ -52,7 +52,7 @@ __all__ = [
     "sum_share",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 metadata = MetaData()
 
@@ -81,7 +81,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 # Every measure of a pair that is written; `MEASURES` is also the order in which they are shown.
 MEASURES = (
     "n", "n_sd", "expected", "prr", "prr_lower", "prr_upper", "ror", "ror_lower", "ror_upper",
-    "ic", "ic_lower", "ic_upper", "ebgm", "eb05", "eb95", "z", "detectable_excess",
+    "ic", "ic_lower", "ic_upper", "ebgm", "eb05", "eb95", "z", "q_value", "detectable_excess",
 )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ class PairStatistic(msgspec.Struct, frozen=True, kw_only=True):
     """The measures of one pair; None where there is too little information or no upper bound.
 
     `n` is the noisy count of bounded contributions (it may be negative), `n_sd` the standard deviation of its noise;
-    `detectable_excess` is how many reports above `expected` it would have taken to be seen.
+    `q_value` is the least false discovery rate at which the pair is called, `detectable_excess` how many reports above
+    `expected` it would have taken to be seen.
     """
 
     n: float | None = None
@@ -39,6 +40,7 @@ class PairStatistic(msgspec.Struct, frozen=True, kw_only=True):
     eb05: float | None = None
     eb95: float | None = None
     z: float | None = None
+    q_value: float | None = None
     detectable_excess: float | None = None
 
     @classmethod

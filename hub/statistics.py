@@ -15,11 +15,12 @@ from scipy.special import ndtri
 
 from cases import ParameterError
 from detectors import GammaMixture
+from detectors.multiplicity import benjamini_hochberg
 from detectors.noisy import NoisyShrinkage, load_public_prior
 from hub.noisy_totals import NoisyTotals
 from hub.pair_state import detectable_excess
 from hub.score_interval import cell_count_interval
-from hub.tail_score import tail_score
+from hub.tail_score import tail_chance, tail_score
 
 __all__ = ["ScoreState", "noisy_scores"]
 
@@ -57,7 +58,8 @@ def noisy_scores(
         Arrays over all cells: ``n`` (may be negative: it is noisy), ``n_sd``, ``n_lower`` (`n` less `z` standard
         deviations of noise), ``expected``, and ``prr``, ``ror``, ``rrr``, ``ic``, each with ``_lower`` and
         ``_upper``, ``ebgm`` with ``eb05`` and ``eb95`` (whatever the level), ``z`` (score test of no association),
-        ``z_tail`` (`tail_score`), ``detectable_excess`` (`hub.pair_state`) and ``state`` (`ScoreState`).
+        ``z_tail`` (`tail_score`), ``q_value`` (see below), ``detectable_excess`` (`hub.pair_state`) and ``state``
+        (`ScoreState`).
         NaN is "not enough information", never 0; an upper bound is infinite where nothing is too large.
 
     Notes
@@ -65,6 +67,9 @@ def noisy_scores(
     - ROR, PRR, RRR (observed over expected): Cornfield's interval with the noise of cell and margins in the variance.
     - IC, EBGM: posterior by the likelihood of count plus noise, margins included (`detectors.noisy`).
     - :math:`z = (y - E)/\sqrt{E + s^2 + v_E}`.
+    - ``q_value``: Benjamini and Hochberg's adjusted `tail_chance` of ``z_tail``. The family is every pair whose margins
+      are known, also those at or below expectation, with chance 1: all of them were looked at. Which they are depends
+      on margins alone, not on what the pair itself shows.
     - Counts, expected counts and noise are analysed in units of `weight_ratio` (quasi-Poisson), and given as they are.
     - Noise shared between a cell and the margins derived from it is ignored; it is positive, which only widens.
     """
@@ -100,6 +105,7 @@ def _scores(totals: NoisyTotals, *, level: float, prior: GammaMixture) -> dict[s
     measures: dict[str, NDArray[np.float64]] = {"expected": expected}
     measures["z"] = (y - expected) / np.sqrt(expected + variance)
     measures["z_tail"] = tail_score(y, expected, variance)
+    measures["q_value"] = benjamini_hochberg(tail_chance(measures["z_tail"]))
     measures["detectable_excess"] = detectable_excess(expected, variance)
     low, high = cell_count_interval(
         y, d, r, totals.total, variances=(s2, v1, v2, totals.total_sd**2), quantile=quantile
@@ -132,7 +138,7 @@ def _posteriors(
 
 
 def _empty(n: NDArray[np.float64], sd: float, quantile: float) -> dict[str, NDArray[np.float64]]:
-    names = ["expected", "z", "z_tail", "detectable_excess", "ebgm", "eb05", "eb95"]
+    names = ["expected", "z", "z_tail", "q_value", "detectable_excess", "ebgm", "eb05", "eb95"]
     names += [measure + end for measure in ("prr", "ror", "rrr", "ic") for end in ("", "_lower", "_upper")]
     scores = {name: np.full(n.size, np.nan) for name in names}
     scores |= {"n": n, "n_sd": np.full(n.size, sd), "n_lower": n - quantile * sd}

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cases import ParameterError, RawRecord, Vocabulary
 from connectors.vaers import VaersSource
 from detectors.rules import STANDARD_RULES, Rule, load_presets
+from hub.rules import DEFAULT_RULES
 from kelsey.backtest_output import BacktestSummary, write_outputs
 from kelsey.calendars import calendar_for
 from kelsey.console import Advance, progress
@@ -145,7 +146,7 @@ def _protocol(
         calendar=calendar,
         epsilon=settings.epsilon,
         delta=settings.delta,
-        rules=("noise-aware-z", *STANDARD_RULES),
+        rules=DEFAULT_RULES,
         **_trust(settings),
     )
 

@@ -20,6 +20,7 @@ from cases import RawRecord, TermKind
 from connectors import default_vocabulary
 from connectors.generator import HOSPITALS, GeneratorSource, Hospital, HospitalGenerator, PlantedPair
 from detectors.rules import STANDARD_RULES, load_presets
+from hub.rules import DEFAULT_RULES
 from kelsey.backtest_output import privacy_document, write_signals
 from kelsey.calendars import calendar_for
 from kelsey.console import progress, table
@@ -189,7 +190,7 @@ def _protocol(generator: HospitalGenerator) -> SurveillanceProtocol:
         calendar=calendar_for("week", generator.start, generator.end),
         epsilon=EPSILON,
         delta=DELTA,
-        rules=("noise-aware-z", *STANDARD_RULES),
+        rules=DEFAULT_RULES,
     )
 
 

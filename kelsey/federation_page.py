@@ -99,6 +99,7 @@ def _hub_table(federation: Federation) -> Table:
             _figure(float(scores["expected"][row]), 1),
             _figure(float(scores["detectable_excess"][row]), 0),
             _figure(float(scores["eb05"][row]), 2),
+            _figure(float(scores["q_value"][row]), 4),
             _show(_interval(scores, "prr", row)),
             _show(_interval(scores, "ror", row)),
             _show(_interval(scores, "ic", row)),
@@ -121,13 +122,15 @@ def _hub_table(federation: Federation) -> Table:
             "expected",
             "excess to be seen",
             "EB05",
+            "q value",
             "PRR (95 %)",
             "ROR (95 %)",
             "IC (95 %)",
         ],
         rows,
         "What the hub raises from noisy releases alone. Intervals include the privacy noise; ∞ is a limit "
-        "that the noise leaves open. Excess to be seen: how many reports above the expected number it takes." + more,
+        "that the noise leaves open. Excess to be seen: how many reports above the expected number it takes. "
+        "The q value is that of the last look: of pairs with at most 0.05, one in twenty is false, on average." + more,
         frozenset({"count ± noise sd", "expected", "excess to be seen", "EB05"}),
     )
 

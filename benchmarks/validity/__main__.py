@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.validity.false_discoveries import false_discoveries
 from benchmarks.validity.federated_replays import secure_sum_replays
 from benchmarks.validity.known_associations import known_associations
 from benchmarks.validity.noisy_counts import coverage_through_noise, rules_through_noise
@@ -27,6 +28,7 @@ _STUDIES: dict[str, Callable[[], Table]] = {
     "sequential": sequential_under_null,
     "noisy-intervals": coverage_through_noise,
     "noisy-rules": rules_through_noise,
+    "false-discoveries": false_discoveries,
     "reference-sets": reference_sets,
     "known-associations": known_associations,
     "secure-sum-replays": secure_sum_replays,

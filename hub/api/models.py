@@ -114,6 +114,9 @@ class StatisticModel(_Model):
     eb05: Annotated[float | None, Field(description="5 % quantile of the shrunken ratio")]
     eb95: Annotated[float | None, Field(description="95 % quantile of the shrunken ratio")]
     z: float | None
+    q_value: Annotated[
+        float | None, Field(description="Least false discovery rate, over the pairs of the look, at which it is called")
+    ]
     detectable_excess: Annotated[
         float | None, Field(description="Reports above expected that it takes to be seen through this noise")
     ]

@@ -48,7 +48,7 @@ Examples:
     "--rule",
     "rules",
     multiple=True,
-    default=("noise-aware-z", "evans", "ema", "umc"),
+    default=("noise-aware-fdr", "noise-aware-z", "evans", "ema", "umc"),
     show_default=True,
     help="By which the hub raises SDRs; repeat for several. Published rules are applied to noise-aware lower bounds.",
 )

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from detectors.multiplicity import benjamini_hochberg
 from detectors.rules import Rule
 from hub.noisy_totals import NoisyTotals
+from hub.rules import DISCOVERY_RULE, SCORE_RULE
 from hub.statistics import noisy_scores
 from kelsey.simulation.ranking import area_under_curve, average_precision, threshold_at_fdr
 
 __all__ = ["BANDS", "FDR", "Outcome", "Truth"]
 
 FDR = 0.05
-"""Share of false pairs among those called that is allowed."""
+"""Share of false pairs among the first of an order that is allowed; that of rule ``noise-aware-fdr``."""
 BANDS = ((1.0, 10.0), (10.0, 30.0), (30.0, 100.0), (100.0, np.inf))
 """True counts by which recall is told apart."""
+_SHRUNKEN_RULE = "noise-aware-fda"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class Outcome:
     Parameters
     ----------
     recall, fdr, flagged
-        Pairs called at a false discovery rate of 5 % (Benjamini and Hochberg over the tail score ``z_tail``): share of
-        the true associations among them, share of them that is false, how many.
+        Pairs that rule ``noise-aware-fdr`` raises: share of the true associations among them, share of them that is
+        false, how many.
     band_recall
         `recall` by patients who reported the pair (`BANDS`).
     rank_recall, auc, auprc
@@ -90,12 +90,11 @@ class Outcome:
     log_ratio_sd: float
 
     @classmethod
-    def of(cls, totals: NoisyTotals, truth: Truth, rules: Sequence[Rule]) -> Self:
-        """The figures; `rules` are ``noise-aware-z`` and ``noise-aware-fda``."""
+    def of(cls, totals: NoisyTotals, truth: Truth, rules: Mapping[str, Rule]) -> Self:
+        """The figures; `rules` are those of the hub by name (`hub.rules.load_noise_aware_rules`)."""
         scores = noisy_scores(totals)
         z, signal = scores["z_tail"], truth.is_signal
-        called = benjamini_hochberg(ndtr(-z)) <= FDR  # NaN is not
-        by_rule = [rule.flags(scores) for rule in rules]
+        called, by_z, by_eb05 = (rules[name].flags(scores) for name in (DISCOVERY_RULE, SCORE_RULE, _SHRUNKEN_RULE))
         judged = truth.is_clean & (scores["expected"] >= 1)
         return cls(
             recall=_share(called, signal),
@@ -108,12 +107,12 @@ class Outcome:
             auc=area_under_curve(z, signal),
             auprc=average_precision(z, signal),
             eb05_rank_recall=_share(scores["eb05"] >= threshold_at_fdr(scores["eb05"], signal, FDR), signal),
-            rule_recall=_share(by_rule[0], signal),
-            rule_fdr=_share(~signal, by_rule[0]),
-            rule_flagged=float(by_rule[0].sum()),
-            eb05_recall=_share(by_rule[1], signal),
-            eb05_fdr=_share(~signal, by_rule[1]),
-            eb05_flagged=float(by_rule[1].sum()),
+            rule_recall=_share(by_z, signal),
+            rule_fdr=_share(~signal, by_z),
+            rule_flagged=float(by_z.sum()),
+            eb05_recall=_share(by_eb05, signal),
+            eb05_fdr=_share(~signal, by_eb05),
+            eb05_flagged=float(by_eb05.sum()),
             ror_coverage=_share((scores["ror_lower"] <= 1) & (scores["ror_upper"] >= 1), judged),
             rrr_coverage=_share((scores["rrr_lower"] <= 1) & (scores["rrr_upper"] >= 1), judged),
             log_ratio_sd=_log_ratio_sd(totals, np.flatnonzero(signal)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.rules import rules_of
+from hub.rules import load_noise_aware_rules
 from kelsey.simulation.counting import PopulationCounts, count_population
 from kelsey.simulation.outcome import Outcome, Truth
 from kelsey.simulation.population import Population
@@ -118,7 +118,7 @@ def run_simulation(
     policies = list(dict.fromkeys([wallet, *(_wallet_of(plan.view) for plan in plans)]))
     counts = count_population(population, settings.reports, policies, random=random, advance=count_progress)
     truth = _truth(population, counts.count)
-    rules = rules_of(plans[0].view.protocol)
+    rules = load_noise_aware_rules()
 
     views = []
     for name, table in (("exact", counts.count), ("bounded", counts.wallets[wallet].weight)):

@@ -10,7 +10,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from benchmarks.validity.auc import auc
-from benchmarks.validity.federated_replays import found_excesses
+from benchmarks.validity.false_discoveries import World, raised_shares
+from benchmarks.validity.federated_replays import found_excesses, raised_on_exact
 from benchmarks.validity.known_associations import Association, first_found, load_associations
 from benchmarks.validity.noisy_counts import covered_shares
 from benchmarks.validity.null_replays import max_sprt_under_null, null_pairs
@@ -107,11 +108,50 @@ def test_large_excesses_are_those_of_the_pooled_view_and_found_where_the_hub_has
     rows = [("pooled", *name, "evans") for name in names[:3]]
     rows += [("hub", "b", "x", "noise-aware-z"), ("hub", "d", "x", "noise-aware-z"), ("site", "a", "x", "evans")]
     signals = pl.DataFrame(rows, schema=["view", "drug", "reaction", "rule"], orient="row")
-    counts = [(70, 10.0), (200, 100.0), (69, 10.0), (900, 10.0)]
+    counts = [(70, 10.0, 100), (200, 100.0, 1000), (69, 10.0, 100), (900, 10.0, 900)]
     pairs = pl.DataFrame(
-        [(*name, *count) for name, count in zip(names, counts, strict=True)],
-        schema=["drug", "reaction", "n", "expected"],
+        [(*name, *count, 1000, 10_000) for name, count in zip(names, counts, strict=True)],
+        schema=["drug", "reaction", "n", "expected", "n_drug", "n_reaction", "n_total"],
         orient="row",
     )
     found = found_excesses(signals, pairs)
-    assert found.select("drug", "n", "is_found").rows() == [("b", 200, True), ("a", 70, False)]
+    assert found.select("drug", "n", "is_found", "is_exact").rows() == [("b", 200, True, True), ("a", 70, False, True)]
+
+
+def test_rules_on_exact_counts_raise_what_stands_out_and_keep_names_and_cells_together() -> None:
+    rows = [
+        ("b", "y", 30, 50, 40, 2000),  # one expected
+        ("a", "y", 10, 500, 40, 2000),  # ten expected
+        ("b", "x", 20, 50, 800, 2000),
+        ("a", "x", 200, 500, 800, 2000),
+    ]
+    pairs = pl.DataFrame(rows, schema=["drug", "reaction", "n", "n_drug", "n_reaction", "n_total"], orient="row")
+    assert raised_on_exact(pairs).rows() == [("b", "y", True)]
+
+
+@pytest.mark.parametrize(("mean_count", "sigma"), [(4.6, 2.66), (46.0, 7.27)])
+def test_the_hub_keeps_its_false_discovery_rate_at_one_look(mean_count: float, sigma: float) -> None:
+    world = World(mean_count=mean_count, sigma=sigma)
+    shares = raised_shares(world, populations=3, random=np.random.default_rng(6))["noise-aware-fdr"]
+    raised = shares.raised.sum()
+    assert raised >= 25
+    # one draw of few pairs: three standard errors of a share above the promise
+    assert (shares.false * shares.raised).sum() / raised < 0.05 + 3 * np.sqrt(0.05 * 0.95 / raised)
+    assert shares.found.mean() > 0.25
+    np.testing.assert_array_equal(shares.false, shares.unplanted)  # nothing else differs from 1
+    np.testing.assert_array_equal(shares.ever_raised, shares.raised)
+
+
+def test_differing_null_ratios_are_found_and_the_pairs_raised_truly_stand_out() -> None:
+    world = World(mean_count=46.0, sigma=2.66, heterogeneity=0.4)
+    shares = raised_shares(world, populations=1, random=np.random.default_rng(7))["noise-aware-fdr"]
+    assert shares.raised[0] > 1000
+    assert shares.unplanted[0] > 0.9
+    assert shares.false[0] < 0.05
+
+
+def test_pairs_once_raised_stay_raised() -> None:
+    world = World(mean_count=46.0, sigma=7.27, looks=3)
+    for shares in raised_shares(world, populations=1, random=np.random.default_rng(8)).values():
+        assert shares.ever_raised[0] > shares.raised[0] > 10
+        assert 0 < shares.ever_false[0] < 0.5

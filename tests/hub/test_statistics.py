@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import nchypergeom_fisher
+from scipy.stats import false_discovery_control, nchypergeom_fisher, norm
 
 from cases import ParameterError
 from detectors import GammaMixture
@@ -182,6 +183,23 @@ def test_the_prior_is_that_of_the_shrinker_alone() -> None:
     scores = noisy_scores(totals)
     assert np.all(other["eb05"] != scores["eb05"])
     np.testing.assert_array_equal(other["ic"], scores["ic"])
+
+
+def test_q_values_are_those_of_all_pairs_with_known_margins() -> None:
+    random = np.random.default_rng(8)
+    pair = random.normal(2, 9, (20, 30))
+    pair[0, :3] = (70.0, 45.0, 40.0)
+    known = noisy_scores(noisy(pair))
+    z = known["z_tail"]
+    chance = np.where(z > 0, norm.sf(z), 1.0)  # at and below expectation nothing is looked for: chance 1
+    assert np.sum(z == 0) > 100
+    np.testing.assert_allclose(known["q_value"], false_discovery_control(chance), rtol=1e-12)
+    # drugs whose margins are unknown have none, and do not count
+    totals = noisy(np.vstack([pair, random.normal(2, 9, (10, 30))]))
+    more = replace(totals, drug=np.where(np.arange(30) < 20, totals.drug, 10.0))
+    q_values = noisy_scores(more)["q_value"].reshape(30, 30)
+    np.testing.assert_array_equal(q_values[:20].ravel(), known["q_value"])
+    assert np.isnan(q_values[20:]).all()
 
 
 def test_the_detectable_excess_is_where_the_score_reaches_its_threshold() -> None:

@@ -79,9 +79,10 @@ def test_the_tables_that_dashboards_read_have_the_agreed_columns(store: HubStore
         "release": "site era epoch epoch_end sequence protocol_hash size_bytes received_at",
         "refusal": "site reason received_at",
         "pair_statistic": "era epoch epoch_end drug reaction n n_sd expected prr prr_lower prr_upper ror ror_lower "
-        "ror_upper ic ic_lower ic_upper ebgm eb05 eb95 z detectable_excess state rule_states",
+        "ror_upper ic ic_lower ic_upper ebgm eb05 eb95 z q_value detectable_excess state rule_states",
         "sdr": "id drug reaction rule state era first_epoch first_date last_epoch raised_at n n_sd expected prr "
-        "prr_lower prr_upper ror ror_lower ror_upper ic ic_lower ic_upper ebgm eb05 eb95 z detectable_excess",
+        "prr_lower prr_upper ror ror_lower ror_upper ic ic_lower ic_upper ebgm eb05 eb95 z "
+        "q_value detectable_excess",
         "sdr_transition": "sdr_id sequence from_state to_state actor reason at",
         "delivery": "id subscription_id event_id attempt status http_status at",
     }

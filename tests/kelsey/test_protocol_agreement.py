@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from cases import ConfigurationError
 from connectors import default_vocabulary
 from hub.api.context import build_context
+from hub.rules import DEFAULT_RULES
 from hub.settings import load_hub_settings
 from kelsey.cli import cli
 from kelsey.keys import make_site_keys
@@ -228,6 +229,7 @@ def test_a_protocol_for_a_sum_is_made_on_the_command_line(tmp_path: Path) -> Non
     code, _, err = run(*made)
     assert (code, "needs minimum_cohort and honest_fraction" in err) == (1, True)
     assert run(*made, "--minimum-cohort", 40, "--honest-fraction", 0.8)[0] == 0
+    assert SurveillanceProtocol.decode((tmp_path / "p.json").read_bytes()).rules == DEFAULT_RULES
     code, text, _ = run("protocol", "show", tmp_path / "p.json")
     assert code == 0
     assert "at least 40 sites, of which 32 are relied upon" in text
