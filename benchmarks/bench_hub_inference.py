@@ -13,7 +13,7 @@ from benchmarks.table import Row
 from benchmarks.validity.noisy_counts import null_table
 from detectors.noisy import NoisyShrinkage, load_public_prior
 from hub.noisy_totals import NoisyTotals
-from hub.totals import fuse_margins, total_weights
+from hub.totals import joined_tables, total_weights
 from privacy.factorisation import SquareRootFactorisation
 
 __all__ = ["run"]
@@ -37,18 +37,15 @@ def _seconds(call: Callable[[], object], repeats: int = 3) -> float:
 def _decoded(
     released: dict[str, list[NDArray[np.int64]]],
     weights: NDArray[np.float64],
-    shape: tuple[int, int],
     like: NoisyTotals,
 ) -> NoisyTotals:
-    """Running totals from all released vectors, margins fused."""
+    """Running totals from all released vectors."""
     sums = {
         name: np.sum([weight * vector for weight, vector in zip(weights, vectors, strict=True)], axis=0)
         for name, vectors in released.items()
     }
     variance = {"pair": like.pair_sd**2, "drug": like.drug_sd**2, "reaction": like.reaction_sd**2}
-    return fuse_margins(
-        sums["pair"].reshape(shape), sums["drug"], sums["reaction"], variance=variance, epochs={"site": _EPOCHS - 1}
-    )
+    return joined_tables(sums, variance=variance, epochs={"site": _EPOCHS - 1})
 
 
 def _known(totals: NoisyTotals) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -74,11 +71,11 @@ def run() -> list[Row]:
     shrinkage = NoisyShrinkage(prior=prior, probabilities=_LIMITS)
 
     def look() -> NDArray[np.float64]:
-        totals = _decoded(released, weights, truth.pair.shape, truth)
+        totals = _decoded(released, weights, truth)
         count, expected, noise = _known(totals)
         return shrinkage.score_many(count, expected, sd=totals.pair_sd, expected_ratio_sd=noise)
 
-    totals = _decoded(released, weights, truth.pair.shape, truth)
+    totals = _decoded(released, weights, truth)
     count, expected, _ = _known(totals)
     chosen = random.choice(count.size, _PEER_CELLS, replace=False)
 

@@ -51,9 +51,7 @@ def _best_cpu(call: Callable[[], object], repeats: int) -> float:
 
 def _sum(messages: list[bytes], role: Role) -> tuple[float, float]:
     """Wall and CPU time of adding a thousand sites' shares at one aggregator, as `Aggregator` does it."""
-    length = sum(table_lengths(_PROTOCOL).values())
-    content = np.zeros(_PROTOCOL.cell_count, dtype=np.uint64)
-    noise = np.zeros(length, dtype=np.uint64)
+    content, noise = (np.zeros(_PROTOCOL.layout.length, dtype=np.uint64) for _ in range(2))
     wall, cpu = time.perf_counter(), time.process_time()
     for number in range(_SITES):
         share = read_verified_share(messages[number % _DISTINCT], protocol=_PROTOCOL, role=role)

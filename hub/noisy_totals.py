@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +16,22 @@ __all__ = ["NoisyTotals"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoisyTotals:
-    """Unbiased counts of pairs, drugs, reactions and all, with the standard deviation of their privacy noise.
+    """Unbiased counts of pairs, drugs and reactions, with the standard deviation of their privacy noise.
 
-    The counting unit is the bounded contribution of a patient to a pair; a margin is the sum over its pairs.
+    The counting unit is the patient, with the weight that the wallet leaves: once in each pair, drug and reaction.
 
     Parameters
     ----------
     pair
         Shape (drugs, reactions).
     drug, reaction
-        Shapes (drugs,) and (reactions,): direct and derived estimates fused.
+        Shapes (drugs,) and (reactions,).
     total
-        Sum over all pairs, always derived.
+        By which the product of a drug and a reaction is divided to give what is expected of their pair
+        (`hub.totals.joined_tables`); not a number where nothing tells it.
     pair_sd, drug_sd, reaction_sd, total_sd
-        Standard deviations in counts, at least 0; the same for every cell of a kind.
+        Standard deviations in counts, at least 0; the same for every cell of a kind. `total_sd` is not a number where
+        `total` is not.
     epochs
         Latest epoch each site has released.
 
@@ -54,7 +57,8 @@ class NoisyTotals:
                 f"pair must have the shape {(self.drug.size, self.reaction.size)}, not {self.pair.shape}"
             )
         for name in ("pair_sd", "drug_sd", "reaction_sd", "total_sd"):
-            if not getattr(self, name) >= 0:
+            is_unknown = name == "total_sd" and isnan(self.total)
+            if not (getattr(self, name) >= 0 or is_unknown):
                 raise ParameterError(f"{name} must be at least 0, not {getattr(self, name)!r}")
 
     def divided(self, by: float) -> NoisyTotals:

@@ -71,7 +71,6 @@ def noisy_scores(
       are known, also those at or below expectation, with chance 1: all of them were looked at. Which they are depends
       on margins alone, not on what the pair itself shows.
     - Counts, expected counts and noise are analysed in units of `weight_ratio` (quasi-Poisson), and given as they are.
-    - Noise shared between a cell and the margins derived from it is ignored; it is positive, which only widens.
     """
     if not 0 < level < 1:
         raise ParameterError(f"level must lie in (0, 1), not {level!r}")
@@ -99,7 +98,7 @@ def _scores(totals: NoisyTotals, *, level: float, prior: GammaMixture) -> dict[s
     chosen = np.flatnonzero(known)
     y, d, r = n[chosen], n_drug[chosen], n_reaction[chosen]
     expected = d * r / totals.total
-    ratio_variance = v1 / (d * d) + v2 / (r * r)
+    ratio_variance = v1 / (d * d) + v2 / (r * r) + (totals.total_sd / totals.total) ** 2
     variance = s2 + expected * expected * ratio_variance
 
     measures: dict[str, NDArray[np.float64]] = {"expected": expected}

@@ -10,7 +10,7 @@ reports and nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import nan, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,9 @@ from privacy.release_spec import ReleaseSpec
 from privacy.strategy_matrix import StrategyMatrix
 from privacy.wallet import WEIGHT_BITS
 
-__all__ = ["fuse_margins", "running_totals", "total_weights"]
+__all__ = ["joined_tables", "running_totals", "total_weights"]
+
+_TOTAL_STEPS = 4
 
 
 def total_weights(factorisation: StrategyMatrix, epochs: Sequence[int]) -> NDArray[np.float64]:
@@ -66,59 +68,51 @@ def running_totals(
         for name in TABLES:
             sigma = spec.tables[name].sigma if cohort is None else cohort.site_sigma(spec.tables[name].sigma)
             variance[name] += sigma**2 * float(sizes @ weights**2)
-    pair = sums["pair"].reshape(len(protocol.drugs), len(protocol.reactions))
     latest = {site: epochs[-1] for site, epochs in released.items()}
-    return fuse_margins(pair, sums["drug"], sums["reaction"], variance=variance, epochs=latest)
+    return joined_tables(sums, variance=variance, epochs=latest)
 
 
-def fuse_margins(
-    pair: NDArray[np.float64],
-    drug: NDArray[np.float64],
-    reaction: NDArray[np.float64],
-    *,
-    variance: Mapping[str, float],
-    epochs: Mapping[str, int],
+def joined_tables(
+    tables: Mapping[str, NDArray[np.float64]], *, variance: Mapping[str, float], epochs: Mapping[str, int]
 ) -> NoisyTotals:
-    """Join each direct margin with the one derived by summing pairs, by inverse variance; the total likewise.
+    r"""Noisy tables in counts, with the total by which margins give expected counts.
+
+    No total is released. It is chosen so that, over all pairs, what is expected adds up to what was observed; each pair
+    counts as much as its noise lets it say, :math:`E / (E + s^2)`.
 
     Parameters
     ----------
-    pair, drug, reaction
-        Direct noisy tables.
+    tables
+        ``pair`` (drug index times number of reactions plus reaction index), ``drug``, ``reaction``.
     variance
         Noise variance of one entry, by table.
     epochs
         Latest epoch by site, carried along.
     """
-    drugs, reactions = pair.shape
-    fused_drug, drug_variance = _fuse((drug, variance["drug"]), (pair.sum(axis=1), reactions * variance["pair"]))
-    fused_reaction, reaction_variance = _fuse(
-        (reaction, variance["reaction"]), (pair.sum(axis=0), drugs * variance["pair"])
-    )
-    # Three independent estimates of the same total: the two direct margins and the pair table, each added up.
-    total, total_variance = _fuse(
-        (drug.sum(), drugs * variance["drug"]),
-        (reaction.sum(), reactions * variance["reaction"]),
-        (pair.sum(), drugs * reactions * variance["pair"]),
-    )
+    drug, reaction = tables["drug"], tables["reaction"]
+    pair = tables["pair"].reshape(drug.size, reaction.size)
+    total, total_sd = _total(pair, np.outer(np.maximum(drug, 0), np.maximum(reaction, 0)), variance["pair"])
     return NoisyTotals(
         pair=pair,
-        drug=fused_drug,
-        reaction=fused_reaction,
-        total=float(total),
+        drug=drug,
+        reaction=reaction,
+        total=total,
         pair_sd=sqrt(variance["pair"]),
-        drug_sd=sqrt(drug_variance),
-        reaction_sd=sqrt(reaction_variance),
-        total_sd=sqrt(total_variance),
+        drug_sd=sqrt(variance["drug"]),
+        reaction_sd=sqrt(variance["reaction"]),
+        total_sd=total_sd,
         epochs=dict(epochs),
     )
 
 
-def _fuse(*estimates: tuple[NDArray[np.float64], float]) -> tuple[NDArray[np.float64], float]:
-    """Inverse-variance mean of independent estimates and its variance; one without noise is taken as it is."""
-    for value, variance in estimates:
-        if variance == 0:
-            return value, 0.0
-    precision = sum(1 / variance for _, variance in estimates)
-    mean: NDArray[np.float64] = sum((value / variance for value, variance in estimates), np.zeros(())) / precision
-    return mean, 1 / precision
+def _total(pair: NDArray[np.float64], product: NDArray[np.float64], variance: float) -> tuple[float, float]:
+    """N in E = product / N, and its standard deviation; not a number where noise hides whether there is anything."""
+    weight = product / max(float(product.max()), 1e-300) if variance > 0 else np.ones_like(pair)
+    for _ in range(_TOTAL_STEPS):
+        observed, expected = float((weight * pair).sum()), float((weight * product).sum())
+        if not (observed > 0 and expected > 0):
+            return nan, nan
+        ratio = observed / expected
+        weight = ratio * product / (ratio * product + variance) if variance > 0 else weight
+    spread = sqrt(variance * float((weight * weight).sum())) / observed
+    return 1 / ratio, spread / ratio

@@ -16,7 +16,7 @@ from privacy.accounting import epsilon_from_mu
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import maximum_release_bytes
 from privacy.release_spec import ReleaseSpec
-from privacy.secure_sum.site_share import Role, maximum_share_bytes
+from privacy.secure_sum.site_share import maximum_share_bytes
 from streams.topics import TOPICS, TopicRole
 
 __all__ = ["annex"]
@@ -117,16 +117,15 @@ def _flow(protocol: SurveillanceProtocol) -> str:
 
 
 def _leaves(protocol: SurveillanceProtocol) -> str:
-    length = protocol.cell_count + len(protocol.drugs) + len(protocol.reactions)
+    length = protocol.layout.length
     if protocol.cohort is None:
         size = f"one signed line of at most {maximum_release_bytes(protocol):,} bytes to the hub"
         content = f"{length:,} integers with noise: one for each pair, drug and reaction"
     else:
-        sizes = [f"{maximum_share_bytes(protocol, role):,}" for role in Role]
-        size = f"one signed message to each aggregator, of at most {sizes[0]} and {sizes[1]} bytes"
+        size = f"one signed message to each aggregator, of at most {maximum_share_bytes(protocol):,} bytes"
         content = (
-            f"its share of {protocol.cell_count:,} counts, one for each pair, and of the noise for {length:,}, a row "
-            "of random numbers to whoever has that message alone"
+            f"its share of {length:,} counts, one for each pair, drug and reaction, and of as much noise, a row of "
+            "random numbers to whoever has that message alone"
         )
     return (
         "## What leaves a site\n\n"
@@ -162,10 +161,11 @@ def _concerns(protocol: SurveillanceProtocol) -> str:
 def _wallet(protocol: SurveillanceProtocol) -> str:
     return (
         "## Limit on one patient\n\n"
-        f"In the whole era a patient adds to the counts in at most {protocol.wallet_operations} steps, whose weights "
-        f"have squares that sum to at most {protocol.wallet_capacity:g} squared. A pair counts a patient once, however "
-        "many reports hold it. Corrections are paid from the same wallet; when it is empty the patient's data no "
-        "longer reach any count. A wallet that is lost or in doubt counts as empty."
+        "There are three tables of counts: of pairs, of drugs and of reactions. In the whole era a patient adds to "
+        f"each of them in at most {protocol.wallet_operations} steps, whose weights have squares that sum to at most "
+        f"{protocol.wallet_capacity:g} squared. A pair counts a patient once, however many reports hold it, a drug or "
+        "reaction once, however many pairs do. Corrections are paid from the same wallet; when it is empty for pairs "
+        "the patient's data no longer reach any count. A wallet that is lost or in doubt counts as empty."
     )
 
 

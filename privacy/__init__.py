@@ -2,8 +2,8 @@
 
 strategy_matrix (toeplitz_strategy, factorisation, buffered_toeplitz, dense_factorisation) -> factorisation_artefact
 (workload, error_factors; made by optimal_strategy, fitted_buffers) -> chosen_strategy
-calendar, cohort, protocol (chosen_strategy) -> wallet -> epoch_vector -> release_spec (accounting)
--> trust_mode (gaussian) -> ledger -> release; secure_sum
+calendar, cohort, table_layout, protocol (chosen_strategy) -> wallet, patient_wallet -> epoch_vector
+-> release_spec (accounting) -> trust_mode (gaussian) -> ledger -> release; secure_sum
 """
 
 from privacy.accounting import delta_from_mu, epsilon_from_mu, mu_from_epsilon_delta
@@ -15,21 +15,14 @@ from privacy.factorisation_artefact import FactorisationArtefact
 from privacy.gaussian import DiscreteGaussian
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, LedgerEntry, Published, ReleaseState, SealedRelease
+from privacy.patient_wallet import PatientOutcome, PatientWallet, charge, decode_wallet, encode_wallet
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, seal_release
 from privacy.release_spec import ReleaseSpec, TableSpec
 from privacy.strategy_matrix import StrategyMatrix
+from privacy.table_layout import TableLayout
 from privacy.trust_mode import PerSite, TrustMode, find_trust_mode
-from privacy.wallet import (
-    Account,
-    CellState,
-    Operation,
-    Outcome,
-    WalletPolicy,
-    contribute,
-    decode_account,
-    encode_account,
-)
+from privacy.wallet import Account, CellState, Operation, Outcome, WalletPolicy, contribute
 
 __all__ = [
     "Account",
@@ -44,6 +37,8 @@ __all__ = [
     "LedgerEntry",
     "Operation",
     "Outcome",
+    "PatientOutcome",
+    "PatientWallet",
     "PerSite",
     "Published",
     "Release",
@@ -55,13 +50,15 @@ __all__ = [
     "SquareRootFactorisation",
     "StrategyMatrix",
     "SurveillanceProtocol",
+    "TableLayout",
     "TableSpec",
     "TrustMode",
     "WalletPolicy",
+    "charge",
     "contribute",
-    "decode_account",
+    "decode_wallet",
     "delta_from_mu",
-    "encode_account",
+    "encode_wallet",
     "epsilon_from_mu",
     "find_trust_mode",
     "mu_from_epsilon_delta",

@@ -20,6 +20,7 @@ from privacy.cohort import Cohort
 from privacy.factorisation import SquareRootFactorisation
 from privacy.factorisation_artefact import FactorisationArtefact
 from privacy.strategy_matrix import StrategyMatrix
+from privacy.table_layout import TableLayout
 
 __all__ = ["SurveillanceProtocol"]
 
@@ -50,9 +51,9 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         Guarantee for one patient at one site over the whole era, add/remove; epsilon in (0, 100], delta in (0, 0.01].
         A delta above 1 / (10 x patients) is weak.
     wallet_capacity
-        C, L2 bound of a patient's weights over the era; a multiple of 2**-8 in (0, 16].
+        C, L2 bound of a patient's weights over the era in each table; a multiple of 2**-8 in (0, 16].
     wallet_operations
-        M, bound on a patient's operations over the era, in [1, 1024].
+        M, bound on a patient's operations over the era in each table, in [1, 1024].
     margin_share
         Share of mu squared that goes to both margins together, in (0, 1).
     coefficient_bits
@@ -100,7 +101,7 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     with_narrative: bool = False
     rules: tuple[str, ...] = ("evans", "ema", "umc")
     factorisation: str | msgspec.UnsetType = msgspec.UNSET
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2  # 1 had margins that add up pairs
 
     def __post_init__(self) -> None:
         for field in ("name", "version", "era", "vocabulary"):
@@ -145,6 +146,11 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     def cell_count(self) -> int:
         """Number of cells of the pair table."""
         return len(self.drugs) * len(self.reactions)
+
+    @property
+    def layout(self) -> TableLayout:
+        """Coordinates of the tables."""
+        return TableLayout(drugs=len(self.drugs), reactions=len(self.reactions))
 
     @cached_property
     def _drug_index(self) -> dict[str, int]:
@@ -204,7 +210,7 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         try:
             return msgspec.json.decode(data, type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigurationError(f"not a surveillance protocol of schema version 1: {error}") from error
+            raise ConfigurationError(f"not a surveillance protocol of schema version 2: {error}") from error
 
     @classmethod
     def load(cls, path: Path | str, *, factorisation_file: Path | None = None) -> Self:

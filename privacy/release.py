@@ -232,8 +232,8 @@ def rebuild_line(
 
 
 def table_lengths(protocol: SurveillanceProtocol) -> dict[str, int]:
-    """Number of integers in each table."""
-    return {"pair": protocol.cell_count, "drug": len(protocol.drugs), "reaction": len(protocol.reactions)}
+    """Number of integers in each table, in their order."""
+    return protocol.layout.lengths
 
 
 def maximum_release_bytes(protocol: SurveillanceProtocol) -> int:

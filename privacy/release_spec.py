@@ -109,7 +109,7 @@ class ReleaseSpec:
         cap = int(mu_from_epsilon_delta(protocol.epsilon, protocol.delta) ** 2 * MICRO)
         share = Fraction(protocol.margin_share)
         pair_squared = wallet.capacity_squared * factorisation.column_norm_squared  # Theorem 1
-        margin_squared = pair_squared * (wallet.operation_limit + 1)  # Theorem 2, both margins together
+        margin_squared = 2 * pair_squared  # Theorem 2, both margins together
         if not cap >= 1:
             raise ParameterError(f"epsilon {protocol.epsilon:g} at delta {protocol.delta:g} is too small a budget")
         pair = _sigma(pair_squared, (1 - share) * cap)
@@ -118,7 +118,7 @@ class ReleaseSpec:
             if not sigma <= DiscreteGaussian.LARGEST_SIGMA:
                 raise ParameterError(
                     f"the budget needs noise of {sigma:.3g} lattice units, the sampler ends at 2**28",
-                    hint="raise epsilon or margin_share, or lower wallet_operations or coefficient_bits",
+                    hint="raise epsilon or margin_share, or lower coefficient_bits",
                 )
             if protocol.cohort is not None:
                 protocol.cohort.site_sigma(sigma)  # refuses noise too fine to be shared
@@ -126,10 +126,11 @@ class ReleaseSpec:
             name: TableSpec(
                 name=name, length=length, sigma=sigma, sensitivity_squared=squared, mu=sqrt(squared) / sigma
             )
-            for name, length, sigma, squared in (
-                ("pair", protocol.cell_count, pair, pair_squared),
-                ("drug", len(protocol.drugs), margin, margin_squared),
-                ("reaction", len(protocol.reactions), margin, margin_squared),
+            for (name, length), sigma, squared in zip(
+                protocol.layout.lengths.items(),
+                (pair, margin, margin),
+                (pair_squared, margin_squared, margin_squared),
+                strict=True,
             )
         }
         spent = Fraction(pair_squared, pair**2) + Fraction(margin_squared, margin**2)

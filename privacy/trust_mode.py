@@ -45,8 +45,9 @@ class TrustMode(Protocol):
         Parameters
         ----------
         history
-            Net weights by cell of every epoch up to `epoch`; an epoch without operations may be absent. One that was
-            never released must be: its operations belong to the next that was (the hub decodes with that).
+            Net weights by coordinate (`TableLayout`) of every epoch up to `epoch`; an epoch without operations may be
+            absent. One that was never released must be: its operations belong to the next that was (the hub decodes
+            with that).
         random_bytes
             Source of the noise; anything but the operating system's is for tests.
 
@@ -62,8 +63,7 @@ class TrustMode(Protocol):
 class PerSite(TrustMode):
     r"""Every site adds the whole noise: trusts nobody, and the noise of the sum grows with the root of the sites.
 
-    :math:`W_t = \sum_{s \le t} C_{ts} X_s + Z_t` for the pair table; the margins are sums of the same encoded cells
-    with noise of their own. Sound for a few large sites or a pilot.
+    :math:`W_t = \sum_{s \le t} C_{ts} X_s + Z_t` in every table. Sound for a few large sites or a pilot.
     """
 
     name: ClassVar[str] = "per-site"
@@ -94,9 +94,9 @@ def encode_tables(
     spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | Mapping[int, int]]
 ) -> dict[str, NDArray[np.int64]]:
     """Row `epoch` of C X by table, exact: never to leave a site. Arguments and errors are those of `protect`."""
-    pairs = _encode(spec, epoch, history)
-    square = pairs.reshape(spec.tables["drug"].length, spec.tables["reaction"].length)
-    return {"pair": pairs, "drug": square.sum(axis=1), "reaction": square.sum(axis=0)}
+    ends = np.cumsum([table.length for table in spec.tables.values()])
+    parts = np.split(_encode(spec, epoch, history, int(ends[-1])), ends[:-1])
+    return dict(zip(spec.tables, parts, strict=True))
 
 
 def add_noise(
@@ -116,10 +116,11 @@ def add_noise(
         values += draws.reshape(values.shape)
 
 
-def _encode(spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | Mapping[int, int]]) -> NDArray[np.int64]:
-    """Row `epoch` of C X, dense over the cells, exact."""
+def _encode(
+    spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | Mapping[int, int]], length: int
+) -> NDArray[np.int64]:
+    """Row `epoch` of C X, dense over all coordinates, exact."""
     row = spec.factorisation.row(epoch)
-    cell_count = spec.tables["pair"].length
     vectors: list[tuple[int, EpochVector]] = []
     mass = 0
     for past, weights in history.items():
@@ -127,14 +128,14 @@ def _encode(spec: ReleaseSpec, epoch: int, history: Mapping[int, EpochVector | M
             raise ParameterError(f"history of epoch {epoch} must not hold epoch {past}")
         vector = weights if isinstance(weights, EpochVector) else EpochVector.of(weights)
         if vector.cells.size:
-            if not vector.cells[-1] < cell_count:
-                raise ParameterError(f"cell must lie in [0, {cell_count - 1}], not {int(vector.cells[-1])}")
+            if not vector.cells[-1] < length:
+                raise ParameterError(f"cell must lie in [0, {length - 1}], not {int(vector.cells[-1])}")
             mass += int(np.abs(vector.weights).sum(dtype=np.float64)) + 1
             vectors.append((int(row[past]), vector))
     noise = max(DiscreteGaussian(table.sigma).limit for table in spec.tables.values())
     if not mass * spec.factorisation.largest_coefficient + noise < _LIMIT:
         raise ParameterError("the history's weights are so large that a sum could leave 63 bits")
-    total = np.zeros(cell_count, dtype=np.int64)
+    total = np.zeros(length, dtype=np.int64)
     for coefficient, vector in vectors:
         total[vector.cells] += coefficient * vector.weights  # cells of one vector are distinct
     return total

@@ -1,4 +1,4 @@
-"""The patient wallet: what one patient may add to the tables in one era, in exact integers.
+"""The account: what one patient may add to one table in one era, in exact integers (`privacy.patient_wallet` has all).
 
 Rules (`docs/privacy.md`), on which the sensitivity proof rests:
 
@@ -20,8 +20,6 @@ from math import isqrt
 from types import MappingProxyType
 from typing import NamedTuple
 
-import msgspec
-
 from cases.errors import IntegrityError, ParameterError
 
 __all__ = [
@@ -33,15 +31,12 @@ __all__ = [
     "Outcome",
     "WalletPolicy",
     "contribute",
-    "decode_account",
-    "encode_account",
+    "pack_account",
+    "unpack_account",
 ]
 
 WEIGHT_BITS = 8
 WEIGHT_ONE = 1 << WEIGHT_BITS
-_CODEC_VERSION = 1
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, int, int, list[int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,13 @@ class Outcome:
 
 
 def contribute(
-    account: Account, *, added: Sequence[int], removed: Sequence[int], policy: WalletPolicy, salt: bytes = b""
+    account: Account,
+    *,
+    added: Sequence[int],
+    removed: Sequence[int],
+    policy: WalletPolicy,
+    salt: bytes = b"",
+    weights: Mapping[int, int] | None = None,
 ) -> Outcome:
     r"""Charge a change of a patient's reports to the wallet.
 
@@ -152,6 +153,9 @@ def contribute(
         stand more than once where several reports changed.
     salt
         Something of the patient (the pseudonym).
+    weights
+        Of a margin: what each new cell costs, instead of its part of what is left; one that cannot pay is blocked. A
+        margin may be asked to remove more than it holds, as a merge of patients leaves pairs counted that it has not.
 
     Raises
     ------
@@ -182,6 +186,8 @@ def contribute(
     for cell, delta in sorted(changes):
         before = cells.get(cell, _NOTHING)
         reports = before.reports + delta
+        if weights is not None:
+            reports = max(reports, 0)
         if cell < 0 or reports < 0:
             raise ParameterError(f"cell {cell}: the account holds {before.reports} reports, not {-delta} to remove")
         cells[cell] = CellState(reports, before.weight, before.is_counted)
@@ -191,14 +197,15 @@ def contribute(
             retract.append(cell)
 
     spent, count, operations = account.spent, account.operations, []
-    for sign, wanted in ((-1, retract), (1, again)):
+    given = {} if weights is None else {cell: weights[cell] for cell in new}
+    for sign, wanted in ((-1, retract), (1, again), (1, list(given))):
         for cell in wanted:
-            weight = cells[cell].weight
+            weight = given.get(cell, cells[cell].weight)
             if weight and spent + weight * weight <= policy.capacity_squared and count < policy.operation_limit:
                 spent, count = spent + weight * weight, count + 1
                 cells[cell] = CellState(cells[cell].reports, weight, sign > 0)
                 operations.append(Operation(cell, sign * weight))
-    places = policy.operation_limit - count
+    places = policy.operation_limit - count if weights is None else 0
     if 0 < places < len(new):
         chosen = sorted(sorted(new, key=lambda cell: _rank(salt, cell))[:places])
     else:
@@ -227,24 +234,19 @@ def _rank(salt: bytes, cell: int) -> bytes:
     return blake2b(cell.to_bytes(8, "little"), key=salt[:64], digest_size=16).digest()
 
 
-def encode_account(account: Account) -> bytes:
-    """A few bytes a cell (MessagePack, cells by number as differences); equal accounts give equal bytes."""
-    flat: list[int] = []
+def pack_account(account: Account) -> list[int]:
+    """The account as whole numbers, few and small (cells by number as differences); `unpack_account` is the inverse."""
+    flat = [account.spent, account.operations]
     previous = 0
     for cell, (reports, weight, is_counted) in sorted(account.cells.items()):
         flat += (cell - previous, reports, weight << 1 | is_counted)
         previous = cell
-    return _encoder.encode((_CODEC_VERSION, account.spent, account.operations, flat))
+    return flat
 
 
-def decode_account(data: bytes) -> Account:
-    """The account in `data`; raises `IntegrityError` where the bytes are not what `encode_account` gives."""
-    try:
-        version, spent, operations, flat = _decoder.decode(data)
-    except msgspec.DecodeError as error:
-        raise IntegrityError(f"not a wallet account: {error}") from error
-    if version != _CODEC_VERSION:
-        raise IntegrityError(f"a wallet account has codec version {version}, this program knows {_CODEC_VERSION}")
+def unpack_account(numbers: Sequence[int]) -> Account:
+    """The account in `numbers`; raises `IntegrityError` where they are not what `pack_account` gives."""
+    (spent, operations), flat = numbers[:2] if len(numbers) >= 2 else (-1, -1), numbers[2:]
     cells: dict[int, CellState] = {}
     cell = 0
     for step, reports, paid in zip(flat[::3], flat[1::3], flat[2::3], strict=False):

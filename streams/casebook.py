@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cases import Case, Contribution
+from privacy.patient_wallet import PatientWallet, charge
 from privacy.protocol import SurveillanceProtocol
-from privacy.wallet import Account, WalletPolicy, contribute
+from privacy.table_layout import TableLayout
+from privacy.wallet import WalletPolicy
 from streams.cell_index import CellIndex
 from streams.table_change import TableChange
 
@@ -26,10 +28,10 @@ class BookChanges:
     ----------
     cases
         Newest version by case key, of the keys that changed.
-    accounts
-        Wallets by patient, of those that changed.
+    wallets
+        By patient, of those that changed.
     operations
-        ``(cell, weight)`` in order, to be released with the next part.
+        ``(coordinate, weight)`` in order, to be released with the next part.
     table
         Changes of the local counts, in order.
     first_seen
@@ -38,7 +40,7 @@ class BookChanges:
         Current versions of cases of which an older version came by; the shell writes these into the case log again so
         that its last word on a case is its newest.
     exhausted
-        Of the patients in `accounts`, those whose wallet is spent now.
+        Of the patients in `wallets`, those whose wallet is spent now.
     blocked
         Operations that a patient's wallet no longer paid for.
     live
@@ -46,7 +48,7 @@ class BookChanges:
     """
 
     cases: dict[str, Case] = field(default_factory=dict)
-    accounts: dict[str, Account] = field(default_factory=dict)
+    wallets: dict[str, PatientWallet] = field(default_factory=dict)
     operations: list[tuple[int, int]] = field(default_factory=list)
     table: list[TableChange] = field(default_factory=list)
     first_seen: list[tuple[Case, Contribution]] = field(default_factory=list)
@@ -69,16 +71,19 @@ class Casebook:
     def __init__(self, protocol: SurveillanceProtocol | None) -> None:
         self.with_narrative = protocol.with_narrative if protocol is not None else False
         self._cells = CellIndex(protocol) if protocol is not None else None
+        self._layout = protocol.layout if protocol is not None else TableLayout(drugs=0, reactions=0)
         self._policy = (
             WalletPolicy(capacity=protocol.wallet_capacity, operation_limit=protocol.wallet_operations)
             if protocol is not None
             else None
         )
 
-    def fold(self, cases: Iterable[Case], known: Mapping[str, Case], accounts: Mapping[str, Account]) -> BookChanges:
-        """Changes that `cases` make, in their order, to the book that holds `known` and `accounts`.
+    def fold(
+        self, cases: Iterable[Case], known: Mapping[str, Case], wallets: Mapping[str, PatientWallet]
+    ) -> BookChanges:
+        """Changes that `cases` make, in their order, to the book that holds `known` and `wallets`.
 
-        `known` must hold the current version of every key in `cases`, and `accounts` the wallet of every patient named
+        `known` must hold the current version of every key in `cases`, and `wallets` those of every patient named
         in either; what is missing there is new. Neither is touched.
         """
         changes = BookChanges()
@@ -94,7 +99,7 @@ class Casebook:
             contribution = self.contribution(case)
             if old is None and not case.is_nullified:
                 changes.first_seen.append((case, contribution))
-            self._replace(changes, accounts, old, case, contribution)
+            self._replace(changes, wallets, old, case, contribution)
         return changes
 
     def contribution(self, case: Case) -> Contribution:
@@ -102,7 +107,12 @@ class Casebook:
         return case.contribution(with_narrative=self.with_narrative)
 
     def _replace(
-        self, changes: BookChanges, accounts: Mapping[str, Account], old: Case | None, new: Case, added: Contribution
+        self,
+        changes: BookChanges,
+        wallets: Mapping[str, PatientWallet],
+        old: Case | None,
+        new: Case,
+        added: Contribution,
     ) -> None:
         removed = self.contribution(old) if old is not None else Contribution((), ())
         if old is None or added != removed or old.stratum != new.stratum:
@@ -114,7 +124,7 @@ class Casebook:
             return
         new_cells = self._cells.cells(added)
         if old is None:
-            self._operate(self._policy, changes, accounts, new.patient, new_cells, ())
+            self._operate(self._policy, changes, wallets, new.patient, new_cells, ())
             return
         old_cells = self._cells.cells(removed)
         if old.patient == new.patient:
@@ -122,36 +132,38 @@ class Casebook:
             self._operate(
                 self._policy,
                 changes,
-                accounts,
+                wallets,
                 new.patient,
                 [cell for cell in new_cells if cell not in kept],
                 [cell for cell in old_cells if cell not in kept],
             )
         else:
-            self._operate(self._policy, changes, accounts, old.patient, (), old_cells)
-            self._operate(self._policy, changes, accounts, new.patient, new_cells, ())
+            self._operate(self._policy, changes, wallets, old.patient, (), old_cells)
+            self._operate(self._policy, changes, wallets, new.patient, new_cells, ())
 
     def _operate(
         self,
         policy: WalletPolicy,
         changes: BookChanges,
-        accounts: Mapping[str, Account],
+        wallets: Mapping[str, PatientWallet],
         patient: str,
         added: Sequence[int],
         removed: Sequence[int],
     ) -> None:
         if not added and not removed:
             return
-        account = changes.accounts.get(patient, accounts.get(patient, _NEW))
-        outcome = contribute(account, added=added, removed=removed, policy=policy, salt=patient.encode())
-        changes.accounts[patient] = outcome.account
-        if outcome.account.is_exhausted(policy):
+        wallet = changes.wallets.get(patient, wallets.get(patient, _NEW))
+        outcome = charge(
+            wallet, added=added, removed=removed, policy=policy, layout=self._layout, salt=patient.encode()
+        )
+        changes.wallets[patient] = outcome.wallet
+        if outcome.wallet.is_exhausted(policy):
             changes.exhausted.add(patient)
         changes.operations += [(operation.cell, operation.weight) for operation in outcome.operations]
         changes.blocked += outcome.blocked
 
 
-_NEW = Account()
+_NEW = PatientWallet()
 
 
 def _is_newer(new: Case, old: Case) -> bool:

@@ -164,7 +164,7 @@ class CasebookWorker:
         """Bring the gauges up to date."""
         held = [one for _, one in self.held.items()]
         self._metrics.live_cases.set(sum(one.book.live_count for one in held))
-        self._metrics.wallet_exhausted.set(sum(one.store.account_counts()[1] for one in held))
+        self._metrics.wallet_exhausted.set(sum(one.store.wallet_counts()[1] for one in held))
         show_models(self._metrics, [one.shown for one in held])
 
     def _decode(self, message: InMessage, partition: int) -> Case | None:

@@ -79,7 +79,7 @@ def merge_from_file(settings: SiteSettings, merges: Iterable[tuple[str, str]]) -
 
         for number, row in enumerate(merges, start=1):
             old, new = (pseudonymise(patient_id, key=key) for patient_id in row)
-            is_known = bool(store_of(old).accounts_of([old]))
+            is_known = bool(store_of(old).wallets_of([old]))
             try:
                 is_new = merge_patients(
                     given_up=old, kept=new, given_up_store=store_of(old), kept_store=store_of(new), policy=policy

@@ -60,7 +60,7 @@ class PartitionBook:
         if self.protocol is None:
             return self._casebook.fold(cases, known, {})
         patients = {case.patient for case in cases} | {case.patient for case in known.values()}
-        return self._casebook.fold(cases, known, self.store.accounts_of(patients))
+        return self._casebook.fold(cases, known, self.store.wallets_of(patients))
 
     def commit(self, changes: StoreChanges, position: Position) -> None:
         """Make `changes` durable with their input offset, then bring counts and models up to date.
@@ -142,7 +142,7 @@ class PartitionBook:
 
 def wallet_summary(store: PartitionStore) -> WalletSummary:
     """How the wallets in a store stand."""
-    patients, exhausted = store.account_counts()
+    patients, exhausted = store.wallet_counts()
     return WalletSummary(
         patients=patients,
         exhausted=exhausted,

@@ -13,8 +13,9 @@ from __future__ import annotations
 import sqlite3
 
 from cases import ConfigurationError
-from privacy.wallet import Account, WalletPolicy, decode_account, encode_account
-from privacy.wallet_merge import closed_account, merged_account
+from privacy.patient_wallet import PatientWallet, decode_wallet, encode_wallet
+from privacy.wallet import WalletPolicy
+from privacy.wallet_merge import closed_wallet, held_wallet, merged_wallet
 from streams.store import PartitionStore
 
 __all__ = ["merge_patients"]
@@ -43,18 +44,14 @@ def merge_patients(
         if found is not None and found[0]:
             return False
         if found is None:
-            account = _account(kept_store, kept)
-            database.execute(
-                "INSERT INTO merge_in VALUES (?, ?, ?, ?, 0)", (given_up, kept, account.spent, account.operations)
-            )
-            _write(database, kept, closed_account(account, policy), policy)
+            wallet = _wallet(kept_store, kept)
+            database.execute("INSERT INTO merge_in VALUES (?, ?, ?, 0)", (given_up, kept, encode_wallet(wallet)))
+            _write(database, kept, closed_wallet(wallet, policy), policy)
     absorbed = _close(given_up_store, given_up, kept, policy)
     with kept_store.editing_wallets() as database:
-        spent, operations = database.execute(
-            "SELECT spent, operations FROM merge_in WHERE given_up = ?", (given_up,)
-        ).fetchone()
-        held = Account(spent, operations, _account(kept_store, kept).cells)
-        _write(database, kept, merged_account(held, absorbed), policy)
+        (body,) = database.execute("SELECT body FROM merge_in WHERE given_up = ?", (given_up,)).fetchone()
+        held = held_wallet(decode_wallet(body), _wallet(kept_store, kept))
+        _write(database, kept, merged_wallet(held, absorbed), policy)
         database.execute("UPDATE merge_in SET is_done = 1 WHERE given_up = ?", (given_up,))
     return True
 
@@ -81,23 +78,23 @@ def _require_settled(database: sqlite3.Connection, patient: str, given_up: str) 
         raise ConfigurationError("another merge of this patient was interrupted", hint="run the file it stood in again")
 
 
-def _close(store: PartitionStore, given_up: str, kept: str, policy: WalletPolicy) -> Account:
+def _close(store: PartitionStore, given_up: str, kept: str, policy: WalletPolicy) -> PatientWallet:
     with store.editing_wallets() as database:
         row = database.execute("SELECT body FROM merge_out WHERE given_up = ?", (given_up,)).fetchone()
         if row is not None:
-            return decode_account(row[0])
-        account = _account(store, given_up)
-        database.execute("INSERT INTO merge_out VALUES (?, ?, ?)", (given_up, kept, encode_account(account)))
-        _write(database, given_up, closed_account(account, policy), policy)
-        return account
+            return decode_wallet(row[0])
+        wallet = _wallet(store, given_up)
+        database.execute("INSERT INTO merge_out VALUES (?, ?, ?)", (given_up, kept, encode_wallet(wallet)))
+        _write(database, given_up, closed_wallet(wallet, policy), policy)
+        return wallet
 
 
-def _account(store: PartitionStore, patient: str) -> Account:
-    return store.accounts_of([patient]).get(patient, Account())
+def _wallet(store: PartitionStore, patient: str) -> PatientWallet:
+    return store.wallets_of([patient]).get(patient, PatientWallet())
 
 
-def _write(database: sqlite3.Connection, patient: str, account: Account, policy: WalletPolicy) -> None:
+def _write(database: sqlite3.Connection, patient: str, wallet: PatientWallet, policy: WalletPolicy) -> None:
     database.execute(
         "INSERT OR REPLACE INTO account VALUES (?, ?, ?)",
-        (patient, account.is_exhausted(policy), encode_account(account)),
+        (patient, wallet.is_exhausted(policy), encode_wallet(wallet)),
     )

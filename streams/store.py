@@ -33,13 +33,13 @@ from cases import (
     encode_case,
     encode_dead_letter,
 )
-from privacy.wallet import Account, decode_account, encode_account
+from privacy.patient_wallet import PatientWallet, decode_wallet, encode_wallet
 from streams.case_index import IndexEntry, IndexState
 from streams.casebook import BookChanges
 from streams.epoch import EpochPart, encode_part, seal
 from streams.fenced import FencedError
 from streams.sqlite_file import open_sqlite, transaction
-from streams.store_schema import MERGES, SCHEMA, VERSION
+from streams.store_schema import SCHEMA, VERSION
 
 __all__ = ["PartitionStore", "Position", "StoreChanges"]
 
@@ -85,7 +85,6 @@ class PartitionStore:
     def __init__(self, path: Path | None, *, partition: int = 0) -> None:
         self.partition = partition
         self._db = open_sqlite(path, schema=SCHEMA, version=VERSION)
-        self._db.executescript(MERGES)
         with transaction(self._db):
             self.store_id = self._meta("store_id", uuid.uuid4().hex)
             self._edits = self._meta("wallet_edits", "0")
@@ -131,25 +130,25 @@ class PartitionStore:
         )
         return {key: decode_case(body) for key, body in rows}
 
-    def accounts_of(self, patients: Iterable[str]) -> dict[str, Account]:
+    def wallets_of(self, patients: Iterable[str]) -> dict[str, PatientWallet]:
         """Wallets of those of `patients` that have one."""
         rows = self._db.execute(
             "SELECT patient, body FROM account WHERE patient IN (SELECT value FROM json_each(?))",
             (json.dumps(list(patients)),),
         )
-        return {patient: decode_account(body) for patient, body in rows}
+        return {patient: decode_wallet(body) for patient, body in rows}
 
-    def open_accounts(self) -> Iterator[Account]:
+    def open_wallets(self) -> Iterator[PatientWallet]:
         """Wallets of all patients, but for identities that were merged into others."""
         query = "SELECT body FROM account WHERE patient NOT IN (SELECT given_up FROM merge_out)"
-        return (decode_account(body) for (body,) in self._db.execute(query))
+        return (decode_wallet(body) for (body,) in self._db.execute(query))
 
     def merged_count(self) -> int:
         """Identities that were merged into others."""
         (count,) = self._db.execute("SELECT COUNT(*) FROM merge_out").fetchone()
         return int(count)
 
-    def account_counts(self) -> tuple[int, int]:
+    def wallet_counts(self) -> tuple[int, int]:
         """Number of wallets, and of those that are spent."""
         wallets, exhausted = self._db.execute("SELECT COUNT(*), TOTAL(is_exhausted) FROM account").fetchone()
         return int(wallets), int(exhausted)
@@ -285,9 +284,6 @@ class PartitionStore:
         )
         self._db.executemany(
             "INSERT OR REPLACE INTO account VALUES (?, ?, ?)",
-            (
-                (patient, patient in book.exhausted, encode_account(account))
-                for patient, account in book.accounts.items()
-            ),
+            ((patient, patient in book.exhausted, encode_wallet(wallet)) for patient, wallet in book.wallets.items()),
         )
         self._db.executemany("INSERT INTO operation (cell, weight) VALUES (?, ?)", book.operations)

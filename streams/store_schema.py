@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["MERGES", "SCHEMA", "VERSION"]
+__all__ = ["SCHEMA", "VERSION"]
 
-VERSION = 1
+VERSION = 2  # 1 had wallets without accounts of drugs and reactions
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE offset (topic TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
@@ -18,10 +18,8 @@ CREATE TABLE operation (id INTEGER PRIMARY KEY AUTOINCREMENT, cell INTEGER NOT N
 CREATE TABLE part (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, is_sent INTEGER NOT NULL);
 CREATE TABLE letter (id INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL);
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE model (name TEXT PRIMARY KEY, applied INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID
+CREATE TABLE model (name TEXT PRIMARY KEY, applied INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE merge_in (given_up TEXT PRIMARY KEY, kept TEXT NOT NULL, body BLOB NOT NULL,
+                       is_done INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE merge_out (given_up TEXT PRIMARY KEY, kept TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID
 """
-MERGES = """
-CREATE TABLE IF NOT EXISTS merge_in (given_up TEXT PRIMARY KEY, kept TEXT NOT NULL, spent INTEGER NOT NULL,
-                                     operations INTEGER NOT NULL, is_done INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS merge_out (given_up TEXT PRIMARY KEY, kept TEXT NOT NULL, body BLOB NOT NULL) WITHOUT ROWID
-"""  # added to stores of an earlier program too

@@ -35,11 +35,11 @@ class WalletDistribution(msgspec.Struct, frozen=True, kw_only=True):
     blocked_operations, pending_operations
         As `WalletSummary` has them.
     spent_quantiles
-        Share of C squared that is spent, by quantile ("0.5" is the median); empty without patients.
+        Share of C squared that is spent on pairs, by quantile ("0.5" is the median); empty without patients.
     spent_by_tenth
         Number of patients who spent [0, .1), [.1, .2), ... of C squared; the last holds all from .9 on.
     operation_quantiles
-        Operations used, by quantile.
+        Operations on pairs used, by quantile.
     operation_limit
         M.
     """
@@ -73,10 +73,10 @@ def wallet_distribution(stores: Iterable[PartitionStore], policy: WalletPolicy) 
     for store in stores:
         summary += wallet_summary(store)
         merged += store.merged_count()
-        for account in store.open_accounts():
-            spent.append(account.spent)
-            operations.append(account.operations)
-            exhausted += account.is_exhausted(policy)
+        for wallet in store.open_wallets():
+            spent.append(wallet.pairs.spent)
+            operations.append(wallet.pairs.operations)
+            exhausted += wallet.is_exhausted(policy)
     share = np.array(spent, dtype=np.float64) / policy.capacity_squared
     tenth = np.minimum((share * _TENTHS).astype(np.int64), _TENTHS - 1)
     return WalletDistribution(

@@ -20,7 +20,6 @@ from hub.aggregator.shelf import AggregatorShelf, HeldShare
 from hub.sql_store import SqlStore
 from privacy.cohort import Cohort
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import table_lengths
 from privacy.secure_sum import (
     Acceptance,
     AcceptedSet,
@@ -279,8 +278,7 @@ class Aggregator:
                     raise ShareError(ShareFault.DISAGREEMENT, f"no share of {site} is held here")
                 if held[site].sharing != sharing:
                     raise ShareError(ShareFault.EQUIVOCATION, f"another sharing of {site} is held here")
-            content = np.zeros(self.protocol.cell_count, dtype=np.uint64)
-            noise = np.zeros(sum(table_lengths(self.protocol).values()), dtype=np.uint64)
+            content, noise = (np.zeros(self.protocol.layout.length, dtype=np.uint64) for _ in range(2))
             for site in accepted.sites:
                 data = self._shelf.data(connection, accepted.epoch, site)
                 share = read_verified_share(data, protocol=self.protocol, role=self.role)

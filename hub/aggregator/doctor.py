@@ -129,11 +129,11 @@ def _ledger(settings: AggregatorSettings) -> str:
 
 def _disk(settings: AggregatorSettings, protocol: SurveillanceProtocol) -> str:
     """Whether the ledger's disk holds the rest of the era; the database counts where it is a file."""
-    url, role = settings.database_url(), settings.aggregator.role
+    url = settings.database_url()
     is_file = url.startswith("sqlite")
     with closing(aggregator_store(url)) as store, store.read() as connection:
         left = protocol.calendar.count - AggregatorShelf(protocol).agreed_count(connection)
-    needed = storage_bytes(protocol, role, epochs=left, sites=len(settings.site), with_database=is_file)
+    needed = storage_bytes(protocol, epochs=left, sites=len(settings.site), with_database=is_file)
     free = shutil.disk_usage(_existing(settings.aggregator.ledger_file)).free
     said = f"{free / 2**30:.1f} GiB free, {needed / 2**30:.1f} GiB needed for the {left} epochs left"
     if not free >= needed:

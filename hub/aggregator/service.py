@@ -99,7 +99,7 @@ def build_service(settings: AggregatorSettings, *, clock: Callable[[], datetime]
         closing.append(hub.close)
         peer = HttpPeer(settings.peer.url, key=key, tls=settings.client_tls(settings.peer.ca_file, "peer.ca_file"))
         closing.append(peer.close)
-        uploads = ShareUploads(settings.aggregator.uploads_directory, limit_bytes=maximum_share_bytes(protocol, role))
+        uploads = ShareUploads(settings.aggregator.uploads_directory, limit_bytes=maximum_share_bytes(protocol))
         store = aggregator_store(settings.database_url())
         closing.append(store.close)
         aggregator_activations(store).require(protocol)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import table_lengths
-from privacy.secure_sum import Role
 from privacy.secure_sum.site_share import maximum_share_bytes
 from privacy.secure_sum.sum_share import maximum_sum_bytes
 
@@ -20,15 +18,15 @@ def epoch_bytes(protocol: SurveillanceProtocol, *, with_database: bool) -> int:
     Its sealed message in the ledger; `with_database` also the sums of increments and of noise, where the database is a
     file on the same disk.
     """
-    words = 2 * sum(table_lengths(protocol).values())
+    words = 2 * protocol.layout.length
     return maximum_sum_bytes(protocol) + (_WORD_BYTES * words if with_database else 0)
 
 
-def storage_bytes(protocol: SurveillanceProtocol, role: Role, *, epochs: int, sites: int, with_database: bool) -> int:
+def storage_bytes(protocol: SurveillanceProtocol, *, epochs: int, sites: int, with_database: bool) -> int:
     """Most bytes that `epochs` more epochs need, at least 1 GiB.
 
     Besides what each leaves, one epoch is under way: a share of each site arrives as a file, and waits in the database,
     whose journal (SQLite's write-ahead log) holds shares and sums once more when they are agreed on.
     """
-    shares = sites * maximum_share_bytes(protocol, role) * (3 if with_database else 1)
+    shares = sites * maximum_share_bytes(protocol) * (3 if with_database else 1)
     return max((epochs + 1) * epoch_bytes(protocol, with_database=with_database) + shares, _LEAST_BYTES)

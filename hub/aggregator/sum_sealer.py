@@ -111,7 +111,7 @@ class SumSealer:
         last = agreed[-1].accepted.epoch
         row = dict(enumerate(self._spec.factorisation.row(last).tolist()))
         contents: dict[int, Words] = {}
-        waiting = np.zeros(self._protocol.cell_count, dtype=np.uint64)
+        waiting = np.zeros(self._protocol.layout.length, dtype=np.uint64)
         with self._store.read() as connection:
             for each in agreed:
                 waiting = waiting + self._shelf.content(connection, each.accepted.epoch)
@@ -119,4 +119,4 @@ class SumSealer:
                     contents[each.accepted.epoch] = waiting
                     waiting = np.zeros_like(waiting)
             noise = self._shelf.noise(connection, last)
-        return encode_sum(row, contents, noise, shape=(len(self._protocol.drugs), len(self._protocol.reactions)))
+        return encode_sum(row, contents, noise)

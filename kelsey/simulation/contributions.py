@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelsey.simulation.population import PatientPairs
+from privacy.table_layout import TableLayout
 from privacy.wallet import Account, WalletPolicy, contribute
 
-__all__ = ["wallet_weights"]
+__all__ = ["coordinate_sums", "wallet_weights"]
 
 
 def wallet_weights(pairs: PatientPairs, policy: WalletPolicy) -> NDArray[np.int64]:
@@ -35,6 +36,32 @@ def wallet_weights(pairs: PatientPairs, policy: WalletPolicy) -> NDArray[np.int6
         part = slice(starts[patient], starts[patient + 1])
         weights[part] = _charge(patient, pairs.visit[part].tolist(), pairs.cell[part].tolist(), policy)
     return weights
+
+
+def coordinate_sums(pairs: PatientPairs, weight: NDArray[np.float64], layout: TableLayout) -> NDArray[np.float64]:
+    """What all patients add to every coordinate of the tables, shape (layout.length,).
+
+    A drug has the weight of the patient's pair that brought it first, as `privacy.patient_wallet.charge` has it where
+    nothing is taken back; that both agree is tested.
+
+    Parameters
+    ----------
+    weight
+        Of each row of `pairs`, shape (rows,); 0 where it was not paid.
+    """
+    sums = np.zeros(layout.length)
+    sums[: layout.cells] = np.bincount(pairs.cell, weights=weight, minlength=layout.cells)
+    paid = weight > 0
+    drugs, reactions = pairs.cell // layout.reactions, pairs.cell % layout.reactions
+    start = layout.cells
+    for place, size in ((drugs, layout.drugs), (reactions, layout.reactions)):
+        key = (pairs.patient * size + place)[paid]
+        order = np.argsort(key * pairs.visit_limit + pairs.visit[paid], kind="stable")
+        is_first = np.concatenate(([True], np.diff(key[order]) != 0))[: order.size]
+        chosen = order[is_first]
+        sums[start : start + size] = np.bincount(place[paid][chosen], weights=weight[paid][chosen], minlength=size)
+        start += size
+    return sums
 
 
 @lru_cache(maxsize=1 << 16)

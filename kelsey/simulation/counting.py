@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kelsey.simulation.contributions import wallet_weights
+from kelsey.simulation.contributions import coordinate_sums, wallet_weights
 from kelsey.simulation.population import Population
+from privacy.table_layout import TableLayout
 from privacy.wallet import WEIGHT_ONE, WalletPolicy
 
 __all__ = ["PopulationCounts", "WalletCounts", "count_population"]
@@ -21,15 +22,15 @@ class WalletCounts:
 
     Parameters
     ----------
-    weight
-        Sum of weights by cell, in counts (weights of 1), shape (drugs, reactions).
+    tables
+        Sums of weights in counts (weights of 1), as `hub.totals.joined_tables` takes them.
     kept_ratio
         Sum of weights over distinct pairs of patient and cell.
     scale_ratio
         Sum of squared weights over sum of weights.
     """
 
-    weight: NDArray[np.float64]
+    tables: Mapping[str, NDArray[np.float64]]
     kept_ratio: float
     scale_ratio: float
 
@@ -43,7 +44,7 @@ class PopulationCounts:
     patients, reports, pairs
         How many patients, reports, and distinct pairs of patient and cell.
     count
-        Patients by cell, shape (drugs, reactions).
+        Patients by cell, drug and reaction, in tables of the same form.
     wallets
         By policy.
     """
@@ -51,7 +52,7 @@ class PopulationCounts:
     patients: int
     reports: int
     pairs: int
-    count: NDArray[np.float64]
+    count: Mapping[str, NDArray[np.float64]]
     wallets: dict[WalletPolicy, WalletCounts]
 
 
@@ -64,28 +65,33 @@ def count_population(
     advance: Callable[[int], None],
 ) -> PopulationCounts:
     """Draw the patients and add them up; `advance` is told the number of reports that were counted."""
-    shape = (population.drug_share.size, population.reaction_share.size)
-    cells = shape[0] * shape[1]
-    count = np.zeros(cells, dtype=np.int64)
-    weight = {policy: np.zeros(cells) for policy in policies}  # whole numbers of grid units, exact below 2**53
+    layout = TableLayout(drugs=population.drug_share.size, reactions=population.reaction_share.size)
+    count = np.zeros(layout.length)
+    weight = {policy: np.zeros(layout.length) for policy in policies}  # whole numbers of grid units, exact below 2**53
     squares = dict.fromkeys(policies, 0.0)
     patients = drawn = 0
     for pairs in population.patients(reports, random):
-        count += np.bincount(pairs.cell, minlength=cells)
+        count += coordinate_sums(pairs, np.ones(pairs.cell.size), layout)
         for policy in policies:
             paid = wallet_weights(pairs, policy).astype(np.float64)
-            weight[policy] += np.bincount(pairs.cell, weights=paid, minlength=cells)
+            weight[policy] += coordinate_sums(pairs, paid, layout)
             squares[policy] += float(paid @ paid)
         patients += pairs.patient_count
         drawn += pairs.report_count
         advance(pairs.report_count)
-    total = int(count.sum())
-    wallets = {
-        policy: WalletCounts(
-            weight=weight[policy].reshape(shape) / WEIGHT_ONE,
-            kept_ratio=float(weight[policy].sum()) / WEIGHT_ONE / total,
-            scale_ratio=squares[policy] / WEIGHT_ONE / float(weight[policy].sum()),
+    exact = _tables(count, layout)
+    total = int(exact["pair"].sum())
+    wallets = {}
+    for policy in policies:
+        kept = float(weight[policy][: layout.cells].sum())
+        wallets[policy] = WalletCounts(
+            tables=_tables(weight[policy] / WEIGHT_ONE, layout),
+            kept_ratio=kept / WEIGHT_ONE / total,
+            scale_ratio=squares[policy] / WEIGHT_ONE / kept,
         )
-        for policy in policies
-    }
-    return PopulationCounts(patients, drawn, total, count.reshape(shape).astype(np.float64), wallets)
+    return PopulationCounts(patients, drawn, total, exact, wallets)
+
+
+def _tables(values: NDArray[np.float64], layout: TableLayout) -> dict[str, NDArray[np.float64]]:
+    ends = np.cumsum(list(layout.lengths.values()))
+    return dict(zip(layout.lengths, np.split(values, ends[:-1]), strict=True))

@@ -117,18 +117,18 @@ def run_simulation(
     population = Population.draw(settings, random)
     policies = list(dict.fromkeys([wallet, *(_wallet_of(plan.view) for plan in plans)]))
     counts = count_population(population, settings.reports, policies, random=random, advance=count_progress)
-    truth = _truth(population, counts.count)
+    truth = _truth(population, counts.count["pair"])
     rules = load_noise_aware_rules()
 
     views = []
-    for name, table in (("exact", counts.count), ("bounded", counts.wallets[wallet].weight)):
+    for name, table in (("exact", counts.count), ("bounded", counts.wallets[wallet].tables)):
         outcome = Outcome.of(exact_totals(table), truth, rules)
         views.append(ViewResult(study="architecture", name=name, wallet=wallet, outcome=outcome))
         view_progress(1)
     for plan, noise in zip(plans, noises, strict=True):
         held, view, spec = counts.wallets[_wallet_of(plan.view)], plan.view, plan.view.spec
         source = np.random.default_rng(noise)
-        outcomes = [Outcome.of(view.totals(held.weight, source), truth, rules) for _ in range(settings.draws)]
+        outcomes = [Outcome.of(view.totals(held.tables, source), truth, rules) for _ in range(settings.draws)]
         views.append(
             ViewResult(
                 study=plan.study,
@@ -181,9 +181,9 @@ def _plans(settings: SimulationSettings) -> Iterator[_Plan]:
 
 
 def _truth(population: Population, count: NDArray[np.float64]) -> Truth:
-    shape = count.shape
+    shape = (population.drug_share.size, population.reaction_share.size)
     is_signal = np.zeros(count.size, dtype=np.bool_)
     is_signal[population.signal_cell] = True
     by_pair = is_signal.reshape(shape)
     is_clean = np.outer(~np.any(by_pair, axis=1), ~np.any(by_pair, axis=0))
-    return Truth(is_signal, is_clean.ravel(), count.ravel())
+    return Truth(is_signal, is_clean.ravel(), count)

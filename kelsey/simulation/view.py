@@ -8,6 +8,7 @@ adding every site's noise and decoding is tested on short eras.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from math import sqrt
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.noisy_totals import NoisyTotals
-from hub.totals import fuse_margins
+from hub.totals import joined_tables
 from kelsey.simulation.settings import Cadence, SimulationSettings, Trust
 from privacy.calendar import EpochCalendar
 from privacy.chosen_strategy import built_in_artefact
@@ -117,28 +118,20 @@ class View:
         added = sigma if cohort is None else cohort.site_sigma(sigma)  # by each site
         return spec.running_total_sd(table, last) * added / sigma * sqrt(self.sites)
 
-    def totals(self, weight: NDArray[np.float64], random: np.random.Generator) -> NoisyTotals:
+    def totals(self, tables: Mapping[str, NDArray[np.float64]], random: np.random.Generator) -> NoisyTotals:
         """What the hub makes of the sites' weights at the era's last epoch, with noise drawn here.
 
         Parameters
         ----------
-        weight
-            Exact sums, in counts, shape (drugs, reactions).
+        tables
+            Exact sums, in counts, as `hub.totals.joined_tables` takes them.
         """
         spec = self.spec
         sd = {name: self.noise_sd(name, spec) for name in spec.tables}
-        tables = {"pair": weight, "drug": weight.sum(axis=1), "reaction": weight.sum(axis=0)}
         noisy = {name: exact + random.normal(0.0, sd[name], exact.shape) for name, exact in tables.items()}
-        return fuse_margins(
-            noisy["pair"],
-            noisy["drug"],
-            noisy["reaction"],
-            variance={name: value * value for name, value in sd.items()},
-            epochs={},
-        )
+        return joined_tables(noisy, variance={name: value * value for name, value in sd.items()}, epochs={})
 
 
-def exact_totals(count: NDArray[np.float64]) -> NoisyTotals:
+def exact_totals(tables: Mapping[str, NDArray[np.float64]]) -> NoisyTotals:
     """Counts without any noise, in the form that the hub's statistics take."""
-    nothing = {"pair": 0.0, "drug": 0.0, "reaction": 0.0}
-    return fuse_margins(count, count.sum(axis=1), count.sum(axis=0), variance=nothing, epochs={})
+    return joined_tables(tables, variance=dict.fromkeys(tables, 0.0), epochs={})

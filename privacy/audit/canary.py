@@ -20,38 +20,42 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """One patient's stream of reports, of one drug and the first of `reactions` reactions.
+    """One patient's stream of reports.
 
     Parameters
     ----------
-    reactions
-        Size of the audited world: one drug, this many reactions, as many cells.
+    drugs, reactions
+        Size of the audited world.
     moves
         In order of their epochs.
 
     Examples
     --------
-    >>> Canary.star(4, epochs=2).moves
-    (Move(epoch=0, added=(0, 1, 2, 3, 4), removed=()), Move(epoch=1, added=(0, 1, 2, 3, 4), removed=()))
+    >>> Canary.matching(3, epochs=2).moves
+    (Move(epoch=0, added=(0, 5, 10, 15), removed=()), Move(epoch=1, added=(0, 5, 10, 15), removed=()))
     """
 
+    drugs: int
     reactions: int
     moves: tuple[Move, ...]
 
     def __post_init__(self) -> None:
         cells = [cell for move in self.moves for cell in (*move.added, *move.removed)]
-        if not (cells and all(0 <= cell < self.reactions for cell in cells)):
-            raise ParameterError(f"a canary's cells must lie in [0, {self.reactions - 1}], at least one of them")
+        last = self.drugs * self.reactions - 1
+        if not (cells and all(0 <= cell <= last for cell in cells)):
+            raise ParameterError(f"a canary's cells must lie in [0, {last}], at least one of them")
         epochs = [move.epoch for move in self.moves]
         if not (epochs == sorted(epochs) and epochs[0] >= 0):
             raise ParameterError("a canary's moves must be in order of their epochs, counted from 0")
 
     @classmethod
-    def star(cls, operations: int, *, epochs: int) -> Canary:
-        """All pairs of one drug, a quarter more than the wallet's `operations` pay, reported anew in every epoch.
+    def matching(cls, operations: int, *, epochs: int) -> Canary:
+        """Pairs that share neither drug nor reaction, a quarter more than `operations`, reported anew in every epoch.
 
-        A sound wallet counts as many pairs as it has operations, once, with all of its capacity: the star of Theorem
-        2, for which both bounds are attained. Whatever it lets through beyond that shows.
+        A sound wallet counts as many pairs as it has operations, once, with all of its capacity, and as many drugs and
+        reactions at the same weights: the bounds of Theorems 1 and 2 are attained together. Whatever it lets through
+        beyond that shows.
         """
-        asked = tuple(range(operations + max(1, operations // 4)))
-        return cls(reactions=len(asked), moves=tuple(Move(epoch, asked) for epoch in range(epochs)))
+        asked = operations + max(1, operations // 4)
+        cells = tuple(number * (asked + 1) for number in range(asked))
+        return cls(drugs=asked, reactions=asked, moves=tuple(Move(epoch, cells) for epoch in range(epochs)))

@@ -80,7 +80,7 @@ def audit_release(
 
 
 def _directions(changes: list[Tables]) -> dict[str, _Scores]:
-    """Unit vectors along which the canary changes each table most, over all epochs: for a star all of the change."""
+    """Unit vectors along which the canary changes each table most, over all epochs: for the matching all of it."""
     stacked = {name: np.array([change[name] for change in changes], dtype=np.float64) for name in TABLES}
     return {name: np.linalg.svd(rows, full_matrices=False)[2][0] for name, rows in stacked.items()}
 

@@ -1,6 +1,6 @@
 """The real release code from reports to published tables, for a world so small that it can be run millions of times.
 
-Everything a site computes is what it computes in production: the wallet's `contribute`, `EpochVector.sum`,
+Everything a site computes is what it computes in production: the wallet's `charge`, `EpochVector.sum`,
 `encode_tables` and `add_noise`. What is different is that one encoded release is copied and noise is drawn for all
 copies in one call, which is the same distribution; `replay` compares single runs through the whole path, messages and
 signatures included, bit for bit.
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from cases.errors import ParameterError
 from privacy.audit.canary import Canary, Move
 from privacy.epoch_vector import EpochVector
+from privacy.patient_wallet import PatientOutcome, PatientWallet, charge
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, open_release, seal_release
 from privacy.release_spec import ReleaseSpec
 from privacy.trust_mode import PerSite, add_noise, encode_tables
-from privacy.wallet import Account, Operation, Outcome, contribute
+from privacy.wallet import Operation
 
 __all__ = ["History", "RandomBytes", "ReleasePath", "Tables"]
 
@@ -30,7 +31,7 @@ Tables = dict[str, NDArray[np.int64]]
 History = Mapping[int, EpochVector]
 RandomBytes = Callable[[int], bytes]
 
-_OTHERS = 7 * 256  # what other patients have in every cell: the same in both worlds
+_OTHERS = 7 * 256  # what other patients have everywhere: the same in both worlds
 
 
 class ReleasePath:
@@ -45,7 +46,7 @@ class ReleasePath:
     epochs
         Number of releases that the audit looks at.
     canary
-        The patient; by default the star.
+        The patient; by default the matching.
     patients
         Number of equal patients that are all there or all missing. The guarantee for a group of g is g mu, so that a
         bound on the group's, divided by g, is one on mu; it needs g squared times fewer runs.
@@ -60,27 +61,29 @@ class ReleasePath:
             raise ParameterError(f"epochs must lie in [1, {protocol.calendar.count}], not {epochs!r}")
         if not patients >= 1:
             raise ParameterError(f"patients must be at least 1, not {patients!r}")
-        self.canary = canary or Canary.star(protocol.wallet_operations, epochs=epochs)
+        self.canary = canary or Canary.matching(protocol.wallet_operations, epochs=epochs)
         if not self.canary.moves[-1].epoch < epochs:
             raise ParameterError(f"a canary's moves must lie in the {epochs} epochs that are audited")
-        self.protocol = _small_world(protocol, self.canary.reactions, epochs)
+        self.protocol = _small_world(protocol, self.canary, epochs)
         self.spec = ReleaseSpec.of(self.protocol)
         self.patients = patients
         self.epochs = range(self.protocol.calendar.count - epochs, self.protocol.calendar.count)
 
-    def charge(self, account: Account, move: Move) -> Outcome:
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
         """What the wallet makes of a patient's reports."""
-        return contribute(account, added=move.added, removed=move.removed, policy=self.spec.wallet)
+        return charge(
+            wallet, added=move.added, removed=move.removed, policy=self.spec.wallet, layout=self.protocol.layout
+        )
 
     def history(self, *, with_canary: bool) -> dict[int, EpochVector]:
         """Net weights by epoch, of all others and, or not, of the canary's patients."""
         operations: dict[int, list[Operation]] = {epoch: [] for epoch in self.epochs}
-        operations[self.epochs[0]] += [Operation(cell, _OTHERS) for cell in range(self.canary.reactions)]
+        operations[self.epochs[0]] += [Operation(place, _OTHERS) for place in range(self.protocol.layout.length)]
         for _ in range(self.patients if with_canary else 0):
-            account = Account()
+            wallet = PatientWallet()
             for move in self.canary.moves:
-                outcome = self.charge(account, move)
-                account = outcome.account
+                outcome = self.charge(wallet, move)
+                wallet = outcome.wallet
                 operations[self.epochs[move.epoch]] += outcome.operations
         return {epoch: EpochVector.sum(each) for epoch, each in operations.items()}
 
@@ -126,12 +129,15 @@ def _until(epoch: int, history: History) -> dict[int, EpochVector]:
     return {past: vector for past, vector in history.items() if past <= epoch}
 
 
-def _small_world(protocol: SurveillanceProtocol, reactions: int, epochs: int) -> SurveillanceProtocol:
+def _small_world(protocol: SurveillanceProtocol, canary: Canary, epochs: int) -> SurveillanceProtocol:
     calendar = protocol.calendar
     if protocol.factorisation is msgspec.UNSET:
         calendar = msgspec.structs.replace(calendar, count=epochs)
     small = msgspec.structs.replace(
-        protocol, drugs=("canary",), reactions=tuple(f"reaction {n}" for n in range(reactions)), calendar=calendar
+        protocol,
+        drugs=tuple(f"drug {number}" for number in range(canary.drugs)),
+        reactions=tuple(f"reaction {number}" for number in range(canary.reactions)),
+        calendar=calendar,
     )
     if protocol.factorisation is not msgspec.UNSET:
         vars(small)["strategy"] = protocol.strategy  # the very matrix, bound to the protocol before

@@ -72,19 +72,16 @@ class SecureSumPath(ReleasePath):
             for role, (content, mask) in self._sums(past, history, noise, random_bytes).items():
                 contents[role][past], masks[role] = content, mask  # the last epoch's noise counts
         coefficients = dict(enumerate(self.spec.factorisation.row(epoch).tolist()))
-        shape = (len(self.protocol.drugs), len(self.protocol.reactions))
-        shares = [encode_sum(coefficients, contents[role], masks[role], shape=shape) for role in Role]
-        ends = np.cumsum([table_lengths(self.protocol)[name] for name in TABLES])
+        shares = [encode_sum(coefficients, contents[role], masks[role]) for role in Role]
+        ends = np.cumsum(list(table_lengths(self.protocol).values()))
         return dict(zip(TABLES, np.split(join_shares(*shares), ends[:-1]), strict=True))
 
     def _sums(
         self, epoch: int, history: History, noise: list[Tables], random_bytes: RandomBytes
     ) -> dict[Role, tuple[Words, Words]]:
         """By aggregator, its shares of all sites' increments and noise of one epoch, added up."""
-        length = sum(table_lengths(self.protocol).values())
-        sums = {
-            role: (np.zeros(self.protocol.cell_count, np.uint64), np.zeros(length, np.uint64)) for role in Role
-        }  # fmt: skip
+        length = self.protocol.layout.length
+        sums = {role: (np.zeros(length, np.uint64), np.zeros(length, np.uint64)) for role in Role}
         for site, own in enumerate(noise):
             key = Ed25519PrivateKey.from_private_bytes(site.to_bytes(32, "big"))
             messages = share_epoch(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cases.errors import ParameterError
 from privacy.epoch_vector import EpochVector
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import TABLES, table_lengths
+from privacy.release import TABLES
 from privacy.secure_sum.additive_share import SEED_BYTES, Words, expand_seed, split_vector
 from privacy.secure_sum.framing import digest_of, open_frame, read_frame, seal_frame
 from privacy.secure_sum.share_error import ShareError, ShareFault
@@ -79,9 +79,9 @@ class SiteShare:
     sharing
         SHA-256 over both digests: the same at both aggregators, and only there.
     content
-        Share of the increment X, shape (cells,), in grid units of the weights.
+        Share of the increment X, all tables one after the other (`TableLayout`), in grid units of the weights.
     noise
-        Share of the noise, shape (cells + drugs + reactions,), in lattice units.
+        Share of the noise, equally long, in lattice units.
     """
 
     site: str
@@ -91,18 +91,13 @@ class SiteShare:
     noise: Words
 
 
-def _noise_length(protocol: SurveillanceProtocol) -> int:
-    return sum(table_lengths(protocol).values())
+def _payload_bytes(protocol: SurveillanceProtocol) -> int:
+    return SEED_BYTES + 8 * protocol.layout.length
 
 
-def _payload_bytes(protocol: SurveillanceProtocol, role: Role) -> int:
-    words = protocol.cell_count if role is Role.LEADER else _noise_length(protocol)
-    return SEED_BYTES + 8 * words
-
-
-def maximum_share_bytes(protocol: SurveillanceProtocol, role: Role) -> int:
+def maximum_share_bytes(protocol: SurveillanceProtocol) -> int:
     """Longest message to one of the aggregators."""
-    return _payload_bytes(protocol, role) + _HEADER_BYTES + 6 * len(protocol.era.encode())
+    return _payload_bytes(protocol) + _HEADER_BYTES + 6 * len(protocol.era.encode())
 
 
 def share_epoch(
@@ -127,7 +122,7 @@ def share_epoch(
     protocol, epoch
         Under which, and for which of its epochs.
     increment
-        Net weights by cell that no earlier accepted epoch has.
+        Net weights by coordinate that no earlier accepted epoch has.
     noise
         The site's own noise by table, in lattice units (`Cohort.site_sigma`).
     key
@@ -142,12 +137,13 @@ def share_epoch(
     """
     if not 0 <= epoch < protocol.calendar.count:
         raise ParameterError(f"epoch must lie in [0, {protocol.calendar.count - 1}], not {epoch!r}")
-    if increment.cells.size and not increment.cells[-1] < protocol.cell_count:
-        raise ParameterError(f"cell must lie in [0, {protocol.cell_count - 1}], not {int(increment.cells[-1])}")
-    for name, length in table_lengths(protocol).items():
+    layout = protocol.layout
+    if increment.cells.size and not increment.cells[-1] < layout.length:
+        raise ParameterError(f"cell must lie in [0, {layout.length - 1}], not {int(increment.cells[-1])}")
+    for name, length in layout.lengths.items():
         if noise[name].shape != (length,):
             raise ParameterError(f"noise of table {name} must have the shape {(length,)}, not {noise[name].shape}")
-    dense = np.zeros(protocol.cell_count, dtype=np.int64)
+    dense = np.zeros(layout.length, dtype=np.int64)
     dense[increment.cells] = increment.weights
     content_seed, content = split_vector(dense, random_bytes=random_bytes)
     noise_seed, noise_words = split_vector(np.concatenate([noise[name] for name in TABLES]), random_bytes=random_bytes)
@@ -216,8 +212,8 @@ def open_share(
         raise ShareError(ShareFault.EPOCH, f"epoch lies outside the calendar of {protocol.calendar.count} epochs")
     if body.recipient is not role:
         raise ShareError(ShareFault.RECIPIENT, f"made for the {body.recipient}, this is the {role}")
-    if len(payload) != _payload_bytes(protocol, role):
-        raise ShareError(ShareFault.LENGTH, f"a payload has {_payload_bytes(protocol, role)} bytes, not {len(payload)}")
+    if len(payload) != _payload_bytes(protocol):
+        raise ShareError(ShareFault.LENGTH, f"a payload has {_payload_bytes(protocol)} bytes, not {len(payload)}")
     if digest_of(payload) != getattr(body.digests, role):
         raise ShareError(ShareFault.DIGEST, "the payload is not the one that was signed")
     return _decoded(body, payload, protocol, role)
@@ -226,7 +222,7 @@ def open_share(
 def read_verified_share(data: bytes | memoryview, *, protocol: SurveillanceProtocol, role: Role) -> SiteShare:
     """Decode a message that `open_share` took in before, from the reader's own disk; verifies form and length alone."""
     body, payload = read_frame(_KIND, data, _Body)
-    if len(payload) != _payload_bytes(protocol, role):
+    if len(payload) != _payload_bytes(protocol):
         raise ShareError(ShareFault.LENGTH, "the stored payload has another length")
     return _decoded(body, payload, protocol, role)
 
@@ -234,7 +230,7 @@ def read_verified_share(data: bytes | memoryview, *, protocol: SurveillanceProto
 def _decoded(body: _Body, payload: memoryview, protocol: SurveillanceProtocol, role: Role) -> SiteShare:
     seed = bytes(payload[:SEED_BYTES])
     words = np.frombuffer(payload, dtype="<u8", offset=SEED_BYTES).astype(np.uint64, copy=False)
-    length = _noise_length(protocol) if role is Role.LEADER else protocol.cell_count
+    length = protocol.layout.length
     content, noise = (words, expand_seed(seed, length)) if role is Role.LEADER else (expand_seed(seed, length), words)
     return SiteShare(
         site=body.site,

@@ -60,10 +60,8 @@ class SumShare:
     words: Words
 
 
-def encode_sum(
-    coefficients: Mapping[int, int], contents: Mapping[int, Words], noise: Words, *, shape: tuple[int, int]
-) -> Words:
-    r"""An aggregator's share of :math:`W_t = \sum_s C_{ts} X_s + Z_t`, modulo 2**64, margins derived.
+def encode_sum(coefficients: Mapping[int, int], contents: Mapping[int, Words], noise: Words) -> Words:
+    r"""An aggregator's share of :math:`W_t = \sum_s C_{ts} X_s + Z_t`, modulo 2**64.
 
     Linear throughout, so that the two aggregators' results add up to what one would get who holds both.
 
@@ -72,27 +70,23 @@ def encode_sum(
     coefficients
         Row t of C: whole number by epoch s.
     contents
-        Share of the summed increments by epoch, each of shape (cells,); epochs without a coefficient are an error.
+        Share of the summed increments by epoch; epochs without a coefficient are an error.
     noise
-        Share of the sites' summed noise of epoch t, all tables one after the other.
-    shape
-        Drugs by reactions.
+        Share of the sites' summed noise of epoch t. Like every increment it holds all tables one after the other.
 
     Raises
     ------
     ParameterError
         An epoch has no coefficient, or a share another length.
     """
-    drugs, reactions = shape
-    if noise.shape != (drugs * reactions + drugs + reactions,):
-        raise ParameterError(f"noise must have {drugs * reactions + drugs + reactions} words, not {noise.size}")
-    total = np.zeros(drugs * reactions, dtype=np.uint64)
+    total = noise.copy()
     for epoch, content in contents.items():
         if epoch not in coefficients:
             raise ParameterError(f"there is no coefficient for epoch {epoch}")
+        if content.shape != noise.shape:
+            raise ParameterError(f"the share of epoch {epoch} must have {noise.size} words, not {content.size}")
         total += np.uint64(coefficients[epoch] % (1 << 64)) * content
-    square = total.reshape(shape)
-    return np.concatenate([total, square.sum(axis=1), square.sum(axis=0)]) + noise
+    return total
 
 
 def seal_sum_share(share: SumShare, key: Ed25519PrivateKey) -> bytes:
@@ -109,7 +103,7 @@ def peek_sum_role(data: bytes | memoryview) -> Role:
 
 def maximum_sum_bytes(protocol: SurveillanceProtocol) -> int:
     """Longest message of an aggregator to the hub."""
-    return 8 * sum(table_lengths(protocol).values()) + HEADER_LIMIT + 64
+    return 8 * protocol.layout.length + HEADER_LIMIT + 64
 
 
 def open_sum_share(
@@ -139,7 +133,7 @@ def open_sum_share(
         raise ShareError(
             ShareFault.COHORT, f"{len(accepted.members)} sites, a sum is opened with at least {cohort.minimum}"
         )
-    if len(payload) != 8 * sum(table_lengths(protocol).values()):
+    if len(payload) != 8 * protocol.layout.length:
         raise ShareError(ShareFault.LENGTH, f"the payload has {len(payload)} bytes, which is no sum of this protocol")
     if digest_of(payload) != body.payload_digest:
         raise ShareError(ShareFault.DIGEST, "the payload is not the one that was signed")

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from privacy import BudgetLedger, EpochVector, ReleaseSpec, ReleaseState, open_release
-from privacy.release import table_lengths
 from privacy.secure_sum import Role, join_shares, join_sums, open_share, open_sum_share, unpack_sharing
 from tests.hub.crash_world import EPOCHS, PER_SITE, SOLO, SiteProcess, World
 from tests.hub.secure_sum import COHORT, PROTOCOL, PUBLIC, SITE_KEYS
@@ -39,7 +38,7 @@ def wrong_sums(world: World) -> int:
     """Sums at the hub that are not, to the last bit, those of the shares agreed on; plus 1 where a part is lost."""
     spec = ReleaseSpec.of(PROTOCOL)
     contents: dict[int, NDArray[np.int64]] = {}
-    waiting = np.zeros(PROTOCOL.cell_count, dtype=np.int64)
+    waiting = np.zeros(PROTOCOL.layout.length, dtype=np.int64)
     total, found = waiting, 0
     for epoch in range(EPOCHS):
         shares = {
@@ -48,7 +47,7 @@ def wrong_sums(world: World) -> int:
             )
             for role in Role
         }
-        noise = np.zeros(sum(table_lengths(PROTOCOL).values()), dtype=np.int64)
+        noise = np.zeros(PROTOCOL.layout.length, dtype=np.int64)
         for site, sharing in shares[Role.LEADER].acceptance.accepted.members:
             both = {
                 role: open_share(message, public_key=SITE_KEYS[site].public_key(), protocol=PROTOCOL, role=role)
@@ -61,8 +60,8 @@ def wrong_sums(world: World) -> int:
         waiting = np.zeros_like(waiting)
         row = spec.factorisation.row(epoch)
         encoded = sum(int(row[past]) * content for past, content in contents.items())
-        pair = join_sums(shares[Role.LEADER], shares[Role.HELPER], PROTOCOL)["pair"]
-        found += not np.array_equal(pair, encoded + noise[: PROTOCOL.cell_count])
+        tables = join_sums(shares[Role.LEADER], shares[Role.HELPER], PROTOCOL)
+        found += not np.array_equal(np.concatenate(list(tables.values())), encoded + noise)
     parts = [site.part(epoch).vector for site in world.sites for epoch in range(EPOCHS)]
     counted = EpochVector.of(dict(enumerate(total.tolist())))
     lines = [next(iter(world.sent[SOLO, epoch])) for epoch in range(EPOCHS)]

@@ -150,7 +150,7 @@ class SiteProcess:
     def part(self, epoch: int) -> EpochPart:
         """What the site's workers seal in an epoch."""
         chance = random.Random(f"{self.site} {epoch}")
-        operations = [(cell, chance.randint(-256, 256) or 1) for cell in range(PROTOCOL.cell_count)]
+        operations = [(cell, chance.randint(-256, 256) or 1) for cell in range(PROTOCOL.layout.length)]
         return seal(
             operations, era=self.protocol.era, protocol_hash=self.protocol.hash, epoch=epoch, partition=0,
             store_id="first", sequence=epoch + 1,

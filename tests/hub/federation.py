@@ -51,10 +51,15 @@ class PlayedSite:
         self._sequence = 0
 
     def release(self, epoch: int, counts: Mapping[int, int] | np.ndarray[Any, Any] | None = None) -> bytes:
-        """The signed line of the next release: `counts` new contributions by cell."""
+        """The signed line of the next release: `counts` new patients by cell, with that one pair each."""
         if isinstance(counts, np.ndarray):
             counts = {int(cell): int(counts.ravel()[cell]) for cell in np.flatnonzero(counts)}
-        weights = [(cell, number * WEIGHT_ONE) for cell, number in (counts or {}).items()]
+        layout = self._protocol.layout
+        weights = [
+            (place, number * WEIGHT_ONE)
+            for cell, number in (counts or {}).items()
+            for place in (cell, layout.drug(cell), layout.reaction(cell))
+        ]
         self._history[epoch] = EpochVector.sum(weights)
         tables = PerSite().protect(self._spec, epoch, self._history, random_bytes=self._random.bytes)
         line = self.seal(epoch=epoch, sequence=self._sequence, tables=tables)

@@ -121,7 +121,7 @@ def test_a_disk_that_does_not_hold_the_rest_of_the_era_is_named(alone: Aggregato
         calendar=EpochCalendar("day", date(1990, 1, 1), 10_000),
     )
     large.dump(alone.folder / "protocol.json")
-    needed = storage_bytes(large, Role.LEADER, epochs=10_000, sites=len(SITES), with_database=True)
+    needed = storage_bytes(large, epochs=10_000, sites=len(SITES), with_database=True)
     found = findings(alone)["disk space"]
     assert found.is_ok is (shutil.disk_usage(alone.folder).free >= needed)
     assert f"{needed / 2**30:.1f} GiB needed for the 10000 epochs left" in found.detail
@@ -137,7 +137,7 @@ def test_an_aggregator_needs_no_more_disk_than_is_said(tmp_path: Path, role: Rol
     )
     house, folder, kept = House(tmp_path, protocol=wide), tmp_path / role, []
     epoch = epoch_bytes(wide, with_database=True)
-    share = storage_bytes(wide, role, epochs=0, sites=10_000, with_database=True) / 10_000  # three times its bytes
+    share = storage_bytes(wide, epochs=0, sites=10_000, with_database=True) / 10_000  # three times its bytes
     for number in range(4):
         for site in SITES:
             house.send(site, number, {number: 1})

@@ -117,7 +117,7 @@ def test_an_upload_that_was_cut_goes_on_also_after_a_restart(alone: AggregatorPa
 def test_what_is_no_share_is_refused_with_its_reason_and_nothing_of_it_kept(alone: AggregatorPair) -> None:
     lines = seal_exactly("north", 0, {0: 5})
     line = lines[Role.LEADER]
-    limit = maximum_share_bytes(PROTOCOL, Role.LEADER)
+    limit = maximum_share_bytes(PROTOCOL)
     with alone.serve(*LEADER), alone.client(Role.LEADER) as client:
 
         def refusal(site: str, epoch: int, data: bytes) -> tuple[int, str]:

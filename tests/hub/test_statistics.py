@@ -134,8 +134,12 @@ def test_shrunken_figures_are_those_of_the_noisy_likelihood(
 ) -> None:
     totals = noisy(np.array([[60.0, 35.0, 20.0]]))
     scores = noisy_scores(totals)
+    spread = float(np.linalg.norm([30 / 400, 30 / 500, totals.total_sd / totals.total]))
     figures = NoisyShrinkage(prior=prior, probabilities=limits).score_many(
-        totals.pair.ravel(), [2.0] * 3, sd=8.0, expected_ratio_sd=float(np.hypot(30 / 400, 30 / 500))
+        totals.pair.ravel(),
+        [2.0] * 3,
+        sd=8.0,
+        expected_ratio_sd=spread,
     )
     wanted = np.log2(figures[:, [0, 2, 3]]) if names[0] == "ic" else figures[:, 1:]
     for name, values in zip(names, wanted.T, strict=True):

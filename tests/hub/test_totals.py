@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from cases import ParameterError
 from hub.intake import ReleaseIntake
 from hub.release_shelf import ReleaseShelf
+from hub.statistics import ScoreState, noisy_scores
 from hub.store import HubStore
-from hub.totals import fuse_margins, running_totals, total_weights
+from hub.totals import joined_tables, running_totals, total_weights
 from privacy.release_spec import ReleaseSpec
 from tests.hub.federation import NOW, Federation, make_protocol
 from tests.privacy.strategies import BY_NAME as STRATEGIES
@@ -68,6 +69,7 @@ def test_errors_of_real_releases_have_the_stated_standard_deviation(store: HubSt
         (totals.reaction, truth.sum(axis=0), totals.reaction_sd),
     ):
         assert np.sqrt(np.mean(((margin - exact) / sd) ** 2)) == pytest.approx(1, abs=0.6)
+    assert totals.total_sd < 0.02 * totals.total
     assert abs(totals.total - truth.sum()) < 5 * totals.total_sd
 
 
@@ -103,22 +105,33 @@ def test_without_releases_there_are_no_totals(store: HubStore, federation: Feder
         running_totals(connection, ReleaseShelf(), federation.protocol, 4)
 
 
-def test_fusing_is_unbiased_and_as_good_as_said() -> None:
-    rng, truth = np.random.default_rng(11), np.full((6, 10), 5.0)
-    variance = {"pair": 9.0, "drug": 60.0, "reaction": 60.0}
-    drugs, totals = [], []
-    for _ in range(4000):
-        fused = fuse_margins(
-            truth + rng.normal(0, 3.0, truth.shape),
-            truth.sum(axis=1) + rng.normal(0, 60**0.5, 6),
-            truth.sum(axis=0) + rng.normal(0, 60**0.5, 10),
-            variance=variance,
-            epochs={},
-        )
-        drugs.append(fused.drug - 50)
-        totals.append(fused.total - 300)
-    assert fused.drug_sd == pytest.approx((1 / (1 / 60 + 1 / 90)) ** 0.5)
-    assert np.std(drugs) == pytest.approx(fused.drug_sd, rel=0.03)
-    assert abs(np.mean(drugs)) < 0.2
-    assert np.std(totals) == pytest.approx(fused.total_sd, rel=0.05)
-    assert fused.total_sd < (60 * 9.0) ** 0.5
+@pytest.mark.parametrize("sd", [0.0, 2.0, 30.0])
+def test_the_total_makes_what_is_expected_add_up_to_what_was_observed(sd: float) -> None:
+    """Margins count patients, and pairs weigh less than their product says: the total takes that up."""
+    rng = np.random.default_rng(3)
+    drug, reaction = rng.gamma(0.5, 400, 30), rng.gamma(0.5, 300, 50)
+    expected = np.outer(drug, reaction) / 9000
+    found, said = [], []
+    for _ in range(400 if sd else 1):
+        tables = {"pair": (expected + rng.normal(0, sd, expected.shape)).ravel(), "drug": drug, "reaction": reaction}
+        totals = joined_tables(tables, variance={"pair": sd**2, "drug": 0.0, "reaction": 0.0}, epochs={})
+        found.append(totals.total)
+        said.append(totals.total_sd)
+    if not sd:
+        assert found == [pytest.approx(9000)]
+        assert totals.total_sd == 0
+    else:
+        assert abs(np.mean(found) - 9000) < 4 * np.std(found) / 20 + 0.01 * np.std(found)
+        assert np.std(found) == pytest.approx(np.mean(said), rel=0.2)
+        plain_sd = 9000 * sd * expected.size**0.5 / expected.sum()  # of adding up all pairs alike
+        assert totals.total_sd < plain_sd
+
+
+def test_where_noise_hides_everything_there_is_no_total() -> None:
+    tables = {"pair": np.full(12, -1.0), "drug": np.full(3, 2.0), "reaction": np.full(4, 2.0)}
+    totals = joined_tables(tables, variance={"pair": 9.0, "drug": 9.0, "reaction": 9.0}, epochs={})
+    assert np.isnan(totals.total)
+    assert np.isnan(totals.total_sd)
+    scores = noisy_scores(totals)
+    assert set(scores["state"]) == {ScoreState.UNDETERMINED}
+    assert np.isnan(scores["z"]).all()

@@ -6,15 +6,19 @@ import re
 from math import exp, sqrt
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from scipy.stats import norm
 
 from kelsey.annex import annex
 from kelsey.cli import cli
 from privacy.accounting import delta_from_mu
+from privacy.epoch_vector import EpochVector
 from privacy.protocol import SurveillanceProtocol
 from privacy.release_spec import ReleaseSpec
+from privacy.secure_sum import share_epoch
 from streams.topics import TOPICS
 from tests.privacy.examples import protocol
 
@@ -70,12 +74,25 @@ def test_limits_cells_and_calendar_are_the_protocols() -> None:
     text = annex(PILOT)
     assert "60 drugs with 1,000 reactions (60,000 pairs)" in text
     assert "61,060 integers with noise" in text
-    assert "at most 16 steps, whose weights have squares that sum to at most 1.5 squared" in text
+    assert "each of them in at most 16 steps, whose weights have squares that sum to at most 1.5 squared" in text
     assert "2026, 2026-01-01 to 2026-12-31" in text
     assert "aggregator" not in text
     assert "10 sites are in it; 8 of these" in annex(SUM)
     assert "fewer than 8 sites" in annex(SUM)
     assert "operators of the two aggregators" in annex(SUM)
+
+
+def test_no_message_to_an_aggregator_is_longer_than_said() -> None:
+    text = annex(SUM)
+    assert "its share of 19 counts" in text  # 12 pairs, 3 drugs, 4 reactions
+    longest = re.search(r"message to each aggregator, of at most ([\d,]+) bytes", text)
+    assert longest
+    noise = {name: np.zeros(length, dtype=np.int64) for name, length in SUM.layout.lengths.items()}
+    messages = share_epoch(
+        site="s" * 63, protocol=SUM, epoch=11, increment=EpochVector.of({18: 256}), noise=noise,
+        key=Ed25519PrivateKey.generate(),
+    )  # fmt: skip
+    assert all(8 * 19 < len(message) <= int(longest[1].replace(",", "")) for message in messages.values())
 
 
 def test_retention_is_that_of_the_topics() -> None:

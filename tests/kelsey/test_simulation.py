@@ -13,11 +13,14 @@ from scipy.stats import kstest, mannwhitneyu
 
 from cases import ParameterError
 from kelsey.simulation import PatientPairs, Population, SimulationSettings, View, run_simulation, wallet_weights
+from kelsey.simulation.contributions import coordinate_sums
 from kelsey.simulation.counting import count_population
 from kelsey.simulation.output import simulation_document
 from kelsey.simulation.ranking import area_under_curve, average_precision, threshold_at_fdr
 from kelsey.simulation.run import SimulationResult
 from privacy.gaussian import DiscreteGaussian
+from privacy.patient_wallet import PatientWallet, charge
+from privacy.table_layout import TableLayout
 from privacy.trust_mode import PerSite
 from privacy.wallet import WEIGHT_ONE, Account, WalletPolicy, contribute
 
@@ -60,6 +63,21 @@ STREAMS = st.lists(
 )
 
 
+def paid_by_charge(patients: list[Reports], policy: WalletPolicy, layout: TableLayout) -> list[float]:
+    """Sums by coordinate, from the wallets of the patients one by one."""
+    sums = [0.0] * layout.length
+    for number, reports in enumerate(patients):
+        wallet = PatientWallet()
+        for cells in reports:
+            outcome = charge(
+                wallet, added=cells, removed=(), policy=policy, layout=layout, salt=number.to_bytes(8, "little")
+            )
+            wallet = outcome.wallet
+            for place, weight in outcome.operations:
+                sums[place] += weight
+    return sums
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     patients=STREAMS,
@@ -67,7 +85,11 @@ STREAMS = st.lists(
 )
 def test_weights_are_those_of_the_wallet_report_by_report(patients: list[Reports], policy: WalletPolicy) -> None:
     pairs = pairs_of(patients, limit=4)
-    assert wallet_weights(pairs, policy).tolist() == paid_by_contribute(patients, policy)
+    weights = wallet_weights(pairs, policy)
+    assert weights.tolist() == paid_by_contribute(patients, policy)
+    layout = TableLayout(drugs=-(-(int(pairs.cell.max(initial=0)) + 1) // 3), reactions=3)
+    sums = coordinate_sums(pairs, weights.astype(np.float64), layout)
+    assert sums.tolist() == paid_by_charge(patients, policy, layout)
 
 
 def test_weights_of_a_drawn_population_are_those_of_the_wallet() -> None:
@@ -80,7 +102,12 @@ def test_weights_of_a_drawn_population_are_those_of_the_wallet() -> None:
     patients: list[Reports] = [[[] for _ in range(pairs.visit_limit)] for _ in range(pairs.patient_count)]
     for patient, visit, cell in zip(pairs.patient, pairs.visit, pairs.cell, strict=True):
         patients[patient][visit].append(int(cell))
-    assert wallet_weights(pairs, policy).tolist() == paid_by_contribute(patients, policy)
+    weights = wallet_weights(pairs, policy)
+    assert weights.tolist() == paid_by_contribute(patients, policy)
+    layout = TableLayout(drugs=20, reactions=30)
+    assert coordinate_sums(pairs, weights.astype(np.float64), layout).tolist() == paid_by_charge(
+        patients, policy, layout
+    )
     assert np.bincount(pairs.patient).max() > policy.operation_limit  # both ways were taken
 
 
@@ -98,8 +125,10 @@ def test_noise_of_a_secure_sum_is_that_of_every_epoch_encoded_and_decoded() -> N
         for _ in range(held.sites):
             encoded[epoch] += site_noise.sample(cells, random_bytes=source.randbytes)
     slow = spec.running_total(list(encoded)) - increments.sum(axis=0) / WEIGHT_ONE
-    weight = (increments.sum(axis=0) / WEIGHT_ONE).reshape(held.drugs, held.reactions)
-    fast = (view.totals(weight, np.random.default_rng(2)).pair - weight).ravel()
+    weight = increments.sum(axis=0) / WEIGHT_ONE
+    square = weight.reshape(held.drugs, held.reactions)
+    tables = {"pair": weight, "drug": square.sum(axis=1), "reaction": square.sum(axis=0)}
+    fast = view.totals(tables, np.random.default_rng(2)).pair.ravel() - weight
     sd = view.noise_sd("pair", spec)
     assert slow.std() == pytest.approx(sd, rel=0.02)
     assert fast.std() == pytest.approx(sd, rel=0.02)
@@ -140,7 +169,7 @@ def test_true_associations_are_reported_as_often_as_their_ratios_say() -> None:
     population = Population.draw(held, generator)
     plain = Population(population.drug_share, population.reaction_share, *(np.empty(0, dtype=d) for d in (int, float)))
     with_signals, without = (
-        count_population(each, held.reports, [], random=generator, advance=lambda count: None).count.ravel()
+        count_population(each, held.reports, [], random=generator, advance=lambda count: None).count["pair"]
         for each in (population, plain)
     )
     cells = population.signal_cell
@@ -160,7 +189,7 @@ def test_population_is_as_described() -> None:
     assert counts.patients == 40_200
     assert counts.pairs / counts.reports == pytest.approx(4.6, abs=0.1)
     (wallet,) = counts.wallets.values()
-    assert wallet.weight.sum() / counts.pairs == pytest.approx(wallet.kept_ratio)
+    assert wallet.tables["pair"].sum() / counts.pairs == pytest.approx(wallet.kept_ratio)
     assert wallet.kept_ratio == pytest.approx(0.50, abs=0.01)
 
 

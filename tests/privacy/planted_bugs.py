@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from math import sqrt
+from types import MappingProxyType
 
+import msgspec
 import numpy as np
 
 from privacy.audit import Canary, Move, ReleasePath, SecureSumPath
 from privacy.audit.release_path import History, RandomBytes, Tables
+from privacy.dense_factorisation import DenseFactorisation
 from privacy.epoch_vector import EpochVector
+from privacy.factorisation_artefact import FactorisationArtefact
+from privacy.patient_wallet import PatientOutcome, PatientWallet, charge
 from privacy.protocol import SurveillanceProtocol
 from privacy.trust_mode import add_noise
-from privacy.wallet import Account, Operation, Outcome, WalletPolicy, contribute
+from privacy.wallet import WEIGHT_ONE, Account, Operation, WalletPolicy
+from privacy.workload import Workload
 
 OPERATIONS = 4  # M of the audited protocol: k of the classical cap
 
 
-def star(epochs: int, pairs: int, reactions: int) -> Canary:
-    """The first `pairs` pairs of one drug, all in the first epoch."""
-    assert epochs >= 1
-    return Canary(reactions=reactions, moves=(Move(0, tuple(range(pairs))),))
+def matching(size: int, pairs: range) -> Canary:
+    """Pairs on the diagonal of a square world, all in the first epoch."""
+    cells = tuple(number * (size + 1) for number in pairs)
+    return Canary(drugs=size, reactions=size, moves=(Move(0, cells),))
 
 
 class SigmaHalved(ReleasePath):
@@ -34,14 +40,14 @@ class ReplaceOne(ReleasePath):
     """Noise for adding or removing a patient, where a patient is replaced by another: twice the squared distance."""
 
     def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
-        super().__init__(protocol, epochs=epochs, patients=patients, canary=star(epochs, OPERATIONS, 2 * OPERATIONS))
+        canary = matching(2 * OPERATIONS, range(OPERATIONS))
+        super().__init__(protocol, epochs=epochs, patients=patients, canary=canary)
 
     def history(self, *, with_canary: bool) -> dict[int, EpochVector]:
         if with_canary:
             return super().history(with_canary=True)
         without, real = super().history(with_canary=False), self.canary
-        others = tuple(Move(move.epoch, tuple(cell + OPERATIONS for cell in move.added)) for move in real.moves)
-        self.canary = Canary(reactions=real.reactions, moves=others)
+        self.canary = matching(2 * OPERATIONS, range(OPERATIONS, 2 * OPERATIONS))
         swapped = super().history(with_canary=True)
         self.canary = real
         assert without != swapped
@@ -60,34 +66,101 @@ class CapNotEnforced(ReleasePath):
     """Every pair of a patient counts in full: five times as many as the wallet pays."""
 
     def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
-        canary = star(epochs, 5 * OPERATIONS, 5 * OPERATIONS)
+        canary = matching(5 * OPERATIONS, range(5 * OPERATIONS))
         super().__init__(protocol, epochs=epochs, patients=patients, canary=canary)
 
-    def charge(self, account: Account, move: Move) -> Outcome:
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
         policy = WalletPolicy(capacity=16.0, operation_limit=1024)
-        return contribute(account, added=move.added, removed=move.removed, policy=policy)
+        return charge(wallet, added=move.added, removed=move.removed, policy=policy, layout=self.protocol.layout)
 
 
-class OperationsNotCounted(ReleasePath):
-    """The wallet watches C alone, not M: seen in the margins only, where many small pairs of one drug add up."""
-
-    def charge(self, account: Account, move: Move) -> Outcome:
-        policy = WalletPolicy(capacity=self.spec.wallet.capacity, operation_limit=1024)
-        return contribute(account, added=move.added, removed=move.removed, policy=policy)
+class MarginsOncePerPair(ReleasePath):
+    """Margins as sums over pairs, without an account of their own: a drug counts once for each pair that holds it."""
 
     def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
-        canary = star(epochs, 5 * OPERATIONS, 5 * OPERATIONS)
-        super().__init__(protocol, epochs=epochs, patients=patients, canary=canary)
+        star = Canary(drugs=1, reactions=OPERATIONS, moves=(Move(0, tuple(range(OPERATIONS))),))
+        super().__init__(protocol, epochs=epochs, patients=patients, canary=star)
+
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        outcome, layout = super().charge(wallet, move), self.protocol.layout
+        pairs = [each for each in outcome.operations if each.cell < layout.cells]
+        margins = [
+            Operation(place, each.weight)
+            for each in pairs
+            for place in (layout.drug(each.cell), layout.reaction(each.cell))
+        ]
+        return PatientOutcome(outcome.wallet, (*pairs, *margins), outcome.blocked)
 
 
 class MarginSensitivity(ReleasePath):
-    """Margins at sqrt(2 k) instead of sqrt(k (k + 1)): as if a patient's pairs never shared a drug."""
+    """Noise of margins scaled to one table: as if a patient could use the wallet up for drugs or for reactions only."""
 
     def protect(self, tables: Tables, random_bytes: RandomBytes) -> None:
         sigma = {name: table.sigma for name, table in self.spec.tables.items()}
         for name in ("drug", "reaction"):
-            sigma[name] = round(sigma[name] * sqrt(2 / (self.spec.wallet.operation_limit + 1)))
+            sigma[name] = round(sigma[name] / sqrt(2))
         add_noise(tables, sigma, random_bytes=random_bytes)
+
+
+class MarginInFull(ReleasePath):
+    """A margin counts patients in full, and pays for it from no purse: the weight of the pair is forgotten."""
+
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        outcome = super().charge(wallet, move)
+        operations = tuple(
+            each
+            if each.cell < self.protocol.layout.cells
+            else Operation(each.cell, WEIGHT_ONE * (each.weight // abs(each.weight)))
+            for each in outcome.operations
+        )
+        return PatientOutcome(outcome.wallet, operations, outcome.blocked)
+
+
+class MarginForgotten(ReleasePath):
+    """R1 broken in a margin: a drug that no pair holds any more is forgotten instead of taken back, and founded anew.
+
+    Every operation is paid for. The wallet is wide, as a pair has to come and go a few times for it to show.
+    """
+
+    def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
+        wide = msgspec.structs.replace(protocol, wallet_capacity=3.0, wallet_operations=16)
+        moves = tuple(Move(0, *change) for change in [((0,), ()), ((), (0,))] * 4 + [((0,), ())])
+        canary = Canary(drugs=1, reactions=1, moves=moves)
+        super().__init__(wide, epochs=epochs, patients=patients, canary=canary)
+
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        outcome, cells = super().charge(wallet, move), self.protocol.layout.cells
+        operations = tuple(each for each in outcome.operations if each.cell < cells or each.weight > 0)
+        drugs, reactions = (_forgetful(account) for account in (outcome.wallet.drugs, outcome.wallet.reactions))
+        return PatientOutcome(PatientWallet(outcome.wallet.pairs, drugs, reactions), operations, outcome.blocked)
+
+
+def _forgetful(account: Account) -> Account:
+    held = {place: state for place, state in account.cells.items() if state.is_counted}
+    return Account(account.spent, account.operations, MappingProxyType(held))
+
+
+class MarginPurseForgotten(ReleasePath):
+    """R2 broken in a margin: it keeps the weights of R1 and pays for nothing.
+
+    The patient's pair comes and goes, and two others bring its drug and its reaction back for next to nothing. The
+    square root hides it, as it adds up what comes and goes; it shows where each release stands for itself.
+    """
+
+    def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
+        count = protocol.calendar.count
+        itself = DenseFactorisation(np.diag(np.full(count, 1 << 12, dtype=np.uint16)), 12)
+        artefact = FactorisationArtefact.of(itself, Workload(objective="mean-square"))
+        apart = msgspec.structs.replace(
+            protocol, wallet_capacity=1.4375, factorisation=artefact.hash, coefficient_bits=12
+        ).bind(artefact)
+        moves = (Move(0, (0,)), Move(1, (), (0,)), Move(2, (1, 2)))
+        canary = Canary(drugs=2, reactions=2, moves=moves)
+        super().__init__(apart, epochs=epochs, patients=patients, canary=canary)
+
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        purses = [Account(0, 0, each.cells) for each in (wallet.drugs, wallet.reactions)]
+        return super().charge(PatientWallet(wallet.pairs, *purses), move)
 
 
 class SeedUsedAgain(ReleasePath):
@@ -114,24 +187,27 @@ class SameSignAgain(ReleasePath):
     """R1 broken: the wallet forgets what it counted, so a pair adds up as often as it is reported, paid each time."""
 
     def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
-        canary = Canary(reactions=1, moves=tuple(Move(epoch, (0,)) for epoch in range(epochs)))
+        canary = Canary(drugs=1, reactions=1, moves=tuple(Move(epoch, (0,)) for epoch in range(epochs)))
         super().__init__(protocol, epochs=epochs, patients=patients, canary=canary)
 
-    def charge(self, account: Account, move: Move) -> Outcome:
-        return super().charge(Account(account.spent, account.operations), move)
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        spends = [Account(each.spent, each.operations) for each in (wallet.pairs, wallet.drugs, wallet.reactions)]
+        return super().charge(PatientWallet(*spends), move)
 
 
 class ReportsCounted(ReleasePath):
     """Reports instead of patients: a pair that is held already counts again, and nothing is charged for it."""
 
-    def charge(self, account: Account, move: Move) -> Outcome:
-        outcome = super().charge(account, move)
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        outcome, layout = super().charge(wallet, move), self.protocol.layout
+        held = {**wallet.pairs.cells, **wallet.drugs.cells, **wallet.reactions.cells}
         again = tuple(
-            Operation(cell, account.cells[cell].weight)
+            Operation(place, held[place].weight)
             for cell in move.added
-            if cell in account.cells and account.cells[cell].is_counted
+            for place in (cell, layout.drug(cell), layout.reaction(cell))
+            if place in held and held[place].is_counted
         )
-        return Outcome(outcome.account, outcome.operations + again, outcome.blocked)
+        return PatientOutcome(outcome.wallet, outcome.operations + again, outcome.blocked)
 
 
 class ShareMissing(SecureSumPath):

@@ -41,14 +41,14 @@ def test_sound_code_passes_and_is_seen_to_nine_tenths(kind: type[ReleasePath], e
     for found in run(path, runs=40_000).values():
         assert found.verdict is AuditVerdict.PASS
         assert 0.9 <= found.mu_lower_bound / found.mu_claimed <= 1
-        assert found.mu_canary == pytest.approx(found.mu_claimed, rel=1e-3)  # the star uses the wallet up
+        assert found.mu_canary == pytest.approx(found.mu_claimed, rel=1e-3)  # the matching uses the wallet up
         assert 0 < found.group_epsilon_lower_bound <= found.group_epsilon_claimed
 
 
 def test_the_matrix_of_an_artefact_is_audited_at_its_end() -> None:
     path = ReleasePath(counting_with("dense", wallet_operations=OPERATIONS), epochs=4, patients=5)
     assert list(path.epochs) == [20, 21, 22, 23]
-    found = run(path, runs=20_000)
+    found = run(path, runs=40_000)
     assert found["all"].verdict is AuditVerdict.PASS
     assert found["pair"].mu_lower_bound == pytest.approx(found["pair"].mu_canary, rel=0.06)
 
@@ -59,8 +59,11 @@ PLANTED = [
     (planted_bugs.ReplaceOne, 2_000, 5, {"pair", "all"}, set()),
     (planted_bugs.SecondDraw, 2_000, 5, {"pair", "all"}, set()),
     (planted_bugs.CapNotEnforced, 400, 5, {"pair", "margins", "all"}, set()),
-    (planted_bugs.OperationsNotCounted, 2_000, 5, {"margins"}, {"pair"}),
+    (planted_bugs.MarginsOncePerPair, 2_000, 5, {"margins"}, {"pair"}),
     (planted_bugs.MarginSensitivity, 2_000, 5, {"margins"}, {"pair", "all"}),
+    (planted_bugs.MarginInFull, 2_000, 5, {"margins"}, {"pair"}),
+    (planted_bugs.MarginForgotten, 2_000, 10, {"margins"}, {"pair"}),
+    (planted_bugs.MarginPurseForgotten, 10_000, 20, {"margins"}, {"pair"}),
     (planted_bugs.SeedUsedAgain, 400, 1, {"pair", "margins", "all"}, set()),
     (planted_bugs.NoiseRepeated, 400, 1, {"pair", "margins", "all"}, set()),
     (planted_bugs.SameSignAgain, 4_000, 5, {"pair"}, set()),
@@ -149,11 +152,13 @@ def test_the_lower_bound_covers() -> None:
     assert np.mean(mu_lower_bound(draws[0], draws[1], 500, level=0.95) > 1) <= 0.05
 
 
-def test_the_star_is_theorem_twos_worst_case() -> None:
+def test_the_matching_attains_both_theorems_at_once() -> None:
     path = ReleasePath(audited(), epochs=1, patients=1)
     change = path.history(with_canary=True)[0].weights - path.history(with_canary=False)[0].weights
-    assert np.count_nonzero(change) == OPERATIONS
-    assert sqrt(float(change @ change)) / 256 == pytest.approx(path.spec.wallet.capacity)
+    tables = np.split(change, np.cumsum([table.length for table in path.spec.tables.values()])[:-1])
+    assert [np.count_nonzero(table) for table in tables] == [OPERATIONS] * 3
+    for table in tables:
+        assert sqrt(float(table @ table)) / 256 == pytest.approx(path.spec.wallet.capacity)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +167,14 @@ def test_the_star_is_theorem_twos_worst_case() -> None:
         (lambda: ReleasePath(audited(), epochs=0, patients=1), "epochs must lie in"),
         (lambda: ReleasePath(audited(), epochs=13, patients=1), "epochs must lie in"),
         (lambda: ReleasePath(audited(), epochs=1, patients=0), "patients must be at least 1"),
-        (lambda: ReleasePath(audited(), epochs=1, patients=1, canary=Canary.star(2, epochs=2)), "moves must lie in"),
+        (
+            lambda: ReleasePath(audited(), epochs=1, patients=1, canary=Canary.matching(2, epochs=2)),
+            "moves must lie in",
+        ),
         (lambda: SecureSumPath(audited(), epochs=1, patients=1), "minimum_cohort"),
-        (lambda: Canary(reactions=2, moves=(Move(0, (2,)),)), "cells must lie in"),
-        (lambda: Canary(reactions=2, moves=()), "at least one"),
-        (lambda: Canary(reactions=2, moves=(Move(1, (0,)), Move(0, (1,)))), "in order"),
+        (lambda: Canary(drugs=1, reactions=2, moves=(Move(0, (2,)),)), "cells must lie in"),
+        (lambda: Canary(drugs=1, reactions=2, moves=()), "at least one"),
+        (lambda: Canary(drugs=1, reactions=2, moves=(Move(1, (0,)), Move(0, (1,)))), "in order"),
         (lambda: run(ReleasePath(audited(), epochs=1, patients=1), runs=98), "at least 100"),
         (lambda: run(ReleasePath(audited(), epochs=1, patients=1), runs=101), "even"),
         (lambda: upper_rate(np.array([1]), 2, level=1.0), "level"),

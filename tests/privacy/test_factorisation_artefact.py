@@ -119,15 +119,19 @@ def test_built_in_artefacts_are_near_a_bound_computed_anew(name: str) -> None:
     assert artefact.bound >= step.bound
 
 
-def test_old_protocols_keep_their_bytes_hashes_and_releases() -> None:
-    """Hashes as they were before a protocol could name a factorisation."""
-    example = protocol()
-    assert b"factorisation" not in example.encode()
-    assert example.hash == "14a89c3fa4fd42026bd4213902a4c135e6b07e3898014894f412f7efc9f71a6e"
-    assert ReleaseSpec.of(example).hash == "620e5b2de6e9b1d383648276952323878d67922d47538397da091a4c8131e44a"
-    year = protocol(epochs=365)
-    assert year.hash == "e3e455b034b7f5d210bc3c92ce74b1f70427e457a356c934c8855dd24cb52780"
-    assert ReleaseSpec.of(year).hash == "7bdf75b630fc9bcb154944741f579b7cd03017bb1353b6231e898d1b9ac7a885"
+def test_a_protocol_without_a_factorisation_keeps_its_bytes_hash_and_releases() -> None:
+    """Bytes as they were before a protocol could name one, but for the schema version; what releases follow from."""
+    example, year = protocol(), protocol(epochs=365)
+    for each, first_version in (
+        (example, "14a89c3fa4fd42026bd4213902a4c135e6b07e3898014894f412f7efc9f71a6e"),
+        (year, "e3e455b034b7f5d210bc3c92ce74b1f70427e457a356c934c8855dd24cb52780"),
+    ):
+        data = each.encode()
+        assert b"factorisation" not in data
+        assert hashlib.sha256(data.replace(b'"schema_version":2', b'"schema_version":1')).hexdigest() == first_version
+        assert each.hash == hashlib.sha256(data).hexdigest()
+    assert ReleaseSpec.of(example).hash == "3a91fc8a0e748b3bbb6bc32444c92a83920a85091df9110f39e86fea35d4f02e"
+    assert ReleaseSpec.of(year).hash == "b5b34f2eb3eada8ad9531c511980b293c53065a86d8a909b4f3992db26fb3c95"
     assert isinstance(SurveillanceProtocol.decode(example.encode()).strategy, SquareRootFactorisation)
 
 

@@ -69,13 +69,13 @@ def test_a_wrong_file_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         SurveillanceProtocol.load(tmp_path / "missing.json")
     (tmp_path / "binary.json").write_bytes(b'{"name":"\xff"}')
-    with pytest.raises(ConfigurationError, match="schema version 1"):
+    with pytest.raises(ConfigurationError, match="schema version 2"):
         SurveillanceProtocol.load(tmp_path / "binary.json")
     document = json.loads(protocol().encode())
     for change, message in (
         ({"epsilon": 0}, "epsilon"),
         ({"patients": 7}, "unknown field"),
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 1}, "schema_version"),
         ({"trust_mode": "trusted-hub"}, "trust_mode"),
         ({"trust_mode": "secure-sum"}, "minimum_cohort"),
         ({"trust_mode": "secure-sum", "minimum_cohort": 1, "honest_fraction": 0.8}, "minimum_cohort"),

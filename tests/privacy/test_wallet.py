@@ -1,7 +1,6 @@
 from collections import Counter
 from math import isqrt
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +13,8 @@ from privacy.wallet import (
     CellState,
     WalletPolicy,
     contribute,
-    decode_account,
-    encode_account,
+    pack_account,
+    unpack_account,
 )
 
 POLICY = WalletPolicy(capacity=1.5, operation_limit=16)
@@ -151,31 +150,51 @@ def test_rules_r1_r2_r3_hold_whatever_happens(stream: list[tuple[bool, list[int]
             touched = [cell for cell in cells if live[cell] == 0]
             assert all(value[cell] == 0 for cell in touched)
         assert {cell: state.reports for cell, state in account.cells.items() if state.reports} == +live
-        assert decode_account(encode_account(account)) == account
+        assert unpack_account(pack_account(account)) == account
 
 
-def test_account_codec_is_compact_and_refuses_damage() -> None:
+def test_given_weights_are_charged_as_they_are_and_what_cannot_pay_is_blocked() -> None:
+    policy = WalletPolicy(capacity=1.0, operation_limit=16)
+    first = contribute(Account(), added=[3, 1, 2], removed=[], policy=policy, weights={1: 200, 2: 180, 3: 128})
+    assert first.operations == ((1, 200), (3, 128))  # in order of cells; 200^2 + 180^2 is more than 256^2
+    assert (first.blocked, first.account.spent) == (1, 200**2 + 128**2)
+    assert first.account.cells[2] == CellState(1, 0, False)
+    gone = contribute(first.account, added=[], removed=[3], policy=WalletPolicy(2.0, 16), weights={})
+    back = contribute(gone.account, added=[3], removed=[], policy=WalletPolicy(2.0, 16), weights={3: 7})
+    assert gone.operations + back.operations == ((3, -128), (3, 128))  # R1: the weight it had, not the one given
+    full = contribute(Account(), added=[1, 2], removed=[], policy=WalletPolicy(1.0, 1), weights={1: 9, 2: 9})
+    assert (full.operations, full.blocked) == (((1, 9),), 1)
+
+
+def test_a_margin_may_be_asked_to_remove_more_than_it_holds() -> None:
+    outcome = contribute(Account(), added=[], removed=[4, 4], policy=POLICY, weights={})
+    assert (outcome.operations, outcome.blocked, outcome.account) == ((), 0, Account())
+    held = contribute(Account(), added=[4], removed=[], policy=POLICY, weights={4: 256}).account
+    assert contribute(held, added=[], removed=[4, 4], policy=POLICY, weights={}).operations == ((4, -256),)
+
+
+def test_a_packed_account_is_small_and_damage_is_refused() -> None:
     account = contribute(Account(), added=[100_000, 100_001, 100_007], removed=[], policy=POLICY).account
-    data = encode_account(account)
-    assert len(data) <= 30
-    assert decode_account(data) == account
-    assert decode_account(encode_account(Account())) == Account()
-    pack = msgspec.msgpack.encode
+    numbers = pack_account(account)
+    weight = isqrt(147456 // 3) << 1 | 1
+    assert numbers == [3 * isqrt(147456 // 3) ** 2, 3, 100_000, 1, weight, 1, 1, weight, 6, 1, weight]
+    assert unpack_account(numbers) == account
+    assert unpack_account(pack_account(Account())) == Account()
     damages = [
-        b"",
-        data[:-1],
-        data + b"\x00",
-        pack((2, 0, 0, [])),
-        pack((1, -1, 0, [])),
-        pack((1, 0, 0, [1, 1])),
-        pack((1, 0, 0, [1, 1, 3, 0, 1, 3])),  # one cell twice
-        pack((1, 0, 0, [1, -1, 3])),
-        pack((1, 0, 0, [1, 1, 514])),
-        pack((1, 0, 0, ["1", 1, 3])),
+        [],
+        [0],
+        numbers[:-1],
+        [*numbers, 0],
+        [-1, 0],
+        [0, -1],
+        [0, 0, 1, 1, 3, 0, 1, 3],  # one cell twice
+        [0, 0, 1, -1, 3],
+        [0, 0, -1, 1, 3],
+        [0, 0, 1, 1, 514],
     ]
     for damaged in damages:
-        with pytest.raises(IntegrityError):
-            decode_account(damaged)
+        with pytest.raises(IntegrityError, match="damaged"):
+            unpack_account(damaged)
 
 
 @pytest.mark.parametrize(("capacity", "limit"), [(0.0, 1), (1.0001, 1), (17.0, 1), (float("nan"), 1), (1.0, 0)])

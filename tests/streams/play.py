@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 from cases import RawRecord
+from privacy.protocol import SurveillanceProtocol
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 DRUGS = ("warfarin", "aspirin", "ibuprofen", "metformin")
@@ -106,15 +108,15 @@ def tables(entries: Iterable[Entry]) -> Tables:
     return pairs, drugs, reactions, reports
 
 
-def patients_of_pairs(entries: Iterable[Entry]) -> Counter[tuple[str, str]]:
-    """Number of distinct patients with a live report of each pair: what the wallet contributes when it is full."""
-    holders = {
-        (entry.patient, drug, reaction)
-        for entry in newest(entries).values()
-        for drug in entry.drugs
-        for reaction in entry.reactions
-    }
-    return Counter((drug, reaction) for _, drug, reaction in holders)
+def patients_by_coordinate(entries: Iterable[Entry], under: SurveillanceProtocol) -> Counter[int]:
+    """Distinct patients with a live report of each pair, and of its drug and reaction: what ample wallets pay."""
+    holders = set()
+    for entry in newest(entries).values():
+        for drug, reaction in product(entry.drugs, entry.reactions):
+            cell = under.cell(drug, reaction)
+            assert cell is not None
+            holders |= {(entry.patient, at) for at in (cell, under.layout.drug(cell), under.layout.reaction(cell))}
+    return Counter(at for _, at in holders)
 
 
 def random_play(seed: int, *, cases: int, prefix: str = "", patients: int | None = None) -> list[Entry]:

@@ -18,7 +18,7 @@ from streams.partition_book import PartitionBook
 from streams.record_batch import RecordBatch
 from streams.store import PartitionStore, Position, StoreChanges
 from tests.streams.make import KEY, embedded_site, protocol, vocabulary
-from tests.streams.play import DRUGS, REACTIONS, Entry, disordered, newest, patients_of_pairs, random_play, tables
+from tests.streams.play import DRUGS, REACTIONS, Entry, disordered, newest, patients_by_coordinate, random_play, tables
 from tests.streams.tables import plain
 
 _names = st.lists(st.sampled_from(DRUGS), min_size=1, max_size=3, unique=True).map(tuple)
@@ -66,14 +66,14 @@ class _Book:
         self.book.commit(changes, Position("test", self._next, self._next + 1))
         self._next += 1
 
-    def net(self, *, epoch: int = 0) -> Counter[tuple[str, str]]:
-        """Weight by pair, in whole reports, of what waits to be released."""
+    def net(self, *, epoch: int = 0) -> Counter[int]:
+        """Weight by coordinate, in whole patients, of what waits to be released."""
         part = self.book.seal(epoch)
         if part is None:
             return Counter()
         vector = part.vector
         cells = zip(vector.cells.tolist(), vector.weights.tolist(), strict=True)
-        return Counter({self._under.pair(cell): weight / 256 for cell, weight in cells})
+        return Counter({cell: weight / 256 for cell, weight in cells})
 
 
 @settings(max_examples=300, deadline=None)
@@ -96,10 +96,11 @@ def test_a_full_wallet_contributes_each_live_pair_once(
     delivery: tuple[list[Entry], list[list[Entry]]],
 ) -> None:
     entries, batches = delivery
-    book = _Book(protocol(capacity=16.0, operations=1024))
+    under = protocol(capacity=16.0, operations=1024)
+    book = _Book(under)
     for batch in batches:
         book.take(batch)
-    assert book.net() == patients_of_pairs(entries)
+    assert book.net() == patients_by_coordinate(entries, under)
     assert book.book.wallet_summary().blocked_operations == 0
 
 
@@ -112,8 +113,8 @@ def test_a_small_wallet_is_never_overdrawn(delivery: tuple[list[Entry], list[lis
         book.take(batch)
     for entry in entries:
         patient = pseudonymise(f"fhir:Patient/{entry.patient}", key=KEY)
-        account = book.store.accounts_of([patient]).get(patient)
-        if account is not None:
+        wallet = book.store.wallets_of([patient]).get(patient)
+        for account in () if wallet is None else (wallet.pairs, wallet.drugs, wallet.reactions):
             assert account.spent <= 256**2
             assert account.operations <= 3
     assert plain(book.book.table) == tables(entries)
@@ -139,11 +140,13 @@ def test_a_long_disordered_play_with_restarts(tmp_path: Path, on_disk: bool) -> 
 
 
 def test_a_spent_wallet_blocks_and_both_are_counted() -> None:
-    book = _Book(protocol(capacity=1.0))
+    under = protocol(capacity=1.0)
+    book = _Book(under)
     book.take([Entry("c1", 1, "ann", DRUGS[:1], REACTIONS[:1])])
     assert (book.book.wallet_summary().exhausted, book.book.wallet_summary().blocked_operations) == (1, 0)
     book.take([Entry("c2", 1, "ann", DRUGS[1:3], REACTIONS[:1]), Entry("c3", 1, "bo", DRUGS[1:2], REACTIONS[:1])])
     assert (book.book.wallet_summary().exhausted, book.book.wallet_summary().blocked_operations) == (2, 2)
     book.take([Entry("c1", 2, "ann", is_deleted=True)])  # nothing is left to take it back with
     assert book.book.wallet_summary().blocked_operations == 3
-    assert book.net() == {(DRUGS[0], REACTIONS[0]): 1, (DRUGS[1], REACTIONS[0]): 1}
+    paid = [Entry("c1", 1, "ann", DRUGS[:1], REACTIONS[:1]), Entry("c3", 1, "bo", DRUGS[1:2], REACTIONS[:1])]
+    assert book.net() == patients_by_coordinate(paid, under)

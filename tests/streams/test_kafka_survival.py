@@ -20,7 +20,7 @@ from streams.settings import load_site_settings
 from tests.services.kafka_broker import KafkaBroker
 from tests.streams.kafka_site import KafkaSite, wait_until
 from tests.streams.make import SIGNING_KEY, embedded_site, protocol
-from tests.streams.play import disordered, patients_of_pairs, random_play, tables
+from tests.streams.play import disordered, patients_by_coordinate, random_play, tables
 from tests.streams.tables import plain
 
 pytestmark = pytest.mark.kafka
@@ -39,15 +39,15 @@ def _site(new_site: NewSite, directory: Path, under: SurveillanceProtocol | None
     return new_site(directory, more_site=more, more="session_timeout_seconds = 6")
 
 
-def _paid(site: KafkaSite, under: SurveillanceProtocol) -> Counter[tuple[str, str]]:
-    """Net weight, in whole reports, by pair, of all operations that wait in the stores."""
-    net: Counter[tuple[str, str]] = Counter()
+def _paid(site: KafkaSite, under: SurveillanceProtocol) -> Counter[int]:
+    """Net weight, in whole patients, by coordinate, of all operations that wait in the stores."""
+    net: Counter[int] = Counter()
     for store in open_stores(site.settings, "casebook"):
         part = store.seal_part(epoch=0, era=under.era, protocol_hash=under.hash)
         if part is not None:
             vector = part.vector
             for cell, weight in zip(vector.cells.tolist(), vector.weights.tolist(), strict=True):
-                net[under.pair(cell)] += weight / 256
+                net[cell] += weight / 256
     return +net
 
 
@@ -89,7 +89,7 @@ def test_twenty_kills_under_load_leave_exactly_the_embedded_table(new_site: NewS
         embedded.take(step)
     assert site.tables() == plain(embedded.table) == tables(play)
     assert site.tally() == embedded.tally
-    assert _paid(site, AMPLE) == patients_of_pairs(play)
+    assert _paid(site, AMPLE) == patients_by_coordinate(play, AMPLE)
 
 
 @pytest.mark.slow

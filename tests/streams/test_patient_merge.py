@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from cases import ConfigurationError, pseudonymise
 from kelsey.cli import cli
-from privacy.wallet import Account, WalletPolicy, contribute
+from privacy.patient_wallet import PatientWallet, charge
+from privacy.wallet import WalletPolicy
 from streams import patient_merge
 from streams.casebook import BookChanges
 from streams.fenced import FencedError
@@ -31,12 +32,12 @@ def commit(store: PartitionStore, book: BookChanges, place: int) -> None:
     store.commit(StoreChanges(book=book), Position("cases", place, place + 1))
 
 
-def pay(store: PartitionStore, patient: str, cells: list[int], place: int = 0) -> Account:
-    before = store.accounts_of([patient]).get(patient, Account())
-    outcome = contribute(before, added=cells, removed=[], policy=POLICY)
+def pay(store: PartitionStore, patient: str, cells: list[int], place: int = 0) -> PatientWallet:
+    before = store.wallets_of([patient]).get(patient, PatientWallet())
+    outcome = charge(before, added=cells, removed=[], policy=POLICY, layout=UNDER.layout)
     operations = [(operation.cell, operation.weight) for operation in outcome.operations]
-    commit(store, BookChanges(accounts={patient: outcome.account}, operations=operations), place)
-    return outcome.account
+    commit(store, BookChanges(wallets={patient: outcome.wallet}, operations=operations), place)
+    return outcome.wallet
 
 
 def merge(old: PartitionStore, new: PartitionStore, given_up: str = ANN, kept: str = BO) -> bool:
@@ -49,19 +50,20 @@ def test_the_surviving_wallet_is_the_sum_and_the_other_is_closed(is_one_store: b
     new = old if is_one_store else PartitionStore(None, partition=1)
     ann, bo = pay(old, ANN, [1, 2]), pay(new, BO, [3], int(is_one_store))
     assert merge(old, new)
-    kept = new.accounts_of([BO])[BO]
-    assert (kept.spent, kept.operations) == (ann.spent + bo.spent, 3)
-    assert old.accounts_of([ANN])[ANN].is_exhausted(POLICY)
+    kept = new.wallets_of([BO])[BO]
+    assert (kept.pairs.spent, kept.pairs.operations) == (ann.pairs.spent + bo.pairs.spent, 3)
+    assert old.wallets_of([ANN])[ANN].is_exhausted(POLICY)
     assert not merge(old, new), "a second time changes nothing"
-    assert new.accounts_of([BO])[BO] == kept
+    assert new.wallets_of([BO])[BO] == kept
     assert old.merged_count() == 1
 
 
 def test_an_identity_never_seen_is_closed_all_the_same() -> None:
     store = PartitionStore(None)
     assert merge(store, store)
-    assert contribute(store.accounts_of([ANN])[ANN], added=[1], removed=[], policy=POLICY).operations == ()
-    assert store.accounts_of([BO])[BO].spent == 0
+    closed = store.wallets_of([ANN])[ANN]
+    assert charge(closed, added=[1], removed=[], policy=POLICY, layout=UNDER.layout).operations == ()
+    assert store.wallets_of([BO])[BO] == PatientWallet()
 
 
 @pytest.mark.parametrize("step", ["held", "closed"])
@@ -70,41 +72,41 @@ def test_a_merge_that_was_interrupted_pays_nothing_and_is_completed_by_the_same_
 ) -> None:
     old, new = PartitionStore(None), PartitionStore(None, partition=1)
     ann, bo = pay(old, ANN, [1]), pay(new, BO, [2])
-    name = {"held": "_close", "closed": "merged_account"}[step]
+    name = {"held": "_close", "closed": "merged_wallet"}[step]
 
-    def crash(*_: object) -> Account:
+    def crash(*_: object) -> PatientWallet:
         raise InterruptedError
 
     with monkeypatch.context() as broken:
         broken.setattr(patient_merge, name, crash)
         with pytest.raises(InterruptedError):
             merge(old, new)
-    assert new.accounts_of([BO])[BO].is_exhausted(POLICY), "a merge under way: nothing is contributed"
-    assert old.accounts_of([ANN])[ANN].is_exhausted(POLICY) is (step == "closed")
+    assert new.wallets_of([BO])[BO].is_exhausted(POLICY), "a merge under way: nothing is contributed"
+    assert old.wallets_of([ANN])[ANN].is_exhausted(POLICY) is (step == "closed")
     blocked = pay(new, BO, [3], 1)
-    assert blocked.cells[3] == (1, 0, False)
+    assert blocked.pairs.cells[3] == (1, 0, False)
     with pytest.raises(ConfigurationError, match="another merge of this patient was interrupted"):
         merge(old, new, "c" * 32, BO)
     assert merge(old, new)
-    kept = new.accounts_of([BO])[BO]
-    assert kept.spent == ann.spent + bo.spent
-    assert kept.cells[3] == (1, 0, False), "what was reported meanwhile is known"
+    kept = new.wallets_of([BO])[BO]
+    assert kept.pairs.spent == ann.pairs.spent + bo.pairs.spent
+    assert kept.pairs.cells[3] == (1, 0, False), "what was reported meanwhile is known"
 
 
 def test_contradicting_merges_are_refused_before_anything_is_written() -> None:
     store = PartitionStore(None)
     pay(store, BO, [1])
     assert merge(store, store, ANN, BO)
-    before = store.accounts_of([BO, "c" * 32])
+    before = store.wallets_of([BO, "c" * 32])
     with pytest.raises(ConfigurationError, match="merged into another one before"):
         merge(store, store, ANN, "c" * 32)
     with pytest.raises(ConfigurationError, match="itself given up before"):
         merge(store, store, "c" * 32, ANN)
     with pytest.raises(ConfigurationError, match="both identities are one"):
         merge(store, store, BO, BO)
-    assert store.accounts_of([BO, "c" * 32]) == before
+    assert store.wallets_of([BO, "c" * 32]) == before
     assert merge(store, store, BO, "c" * 32)  # a chain: the sum moves on
-    assert store.accounts_of(["c" * 32])["c" * 32].spent == before[BO].spent
+    assert store.wallets_of(["c" * 32])["c" * 32].pairs.spent == before[BO].pairs.spent
 
 
 def test_a_batch_prepared_before_a_merge_is_fenced(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_batch_prepared_before_a_merge_is_fenced(tmp_path: Path) -> None:
     path = tmp_path / "casebook.sqlite"
     worker, command = PartitionStore(path), PartitionStore(path)
     pay(worker, BO, [1])
-    prepared = BookChanges(accounts={BO: worker.accounts_of([BO])[BO]})
+    prepared = BookChanges(wallets={BO: worker.wallets_of([BO])[BO]})
     assert merge(command, command)
     with pytest.raises(FencedError):
         commit(worker, prepared, 1)
@@ -187,11 +189,11 @@ def test_a_file_of_merges_and_the_wallets_in_numbers_that_name_nobody(
     for number, (name, pseudonym) in enumerate(patients.items()):
         store = stores[homes[name]]
         cells = list(range(number + 1))
-        outcome = contribute(Account(), added=cells, removed=[], policy=POLICY)
+        outcome = charge(PatientWallet(), added=cells, removed=[], policy=POLICY, layout=UNDER.layout)
         changes = StoreChanges(
             book=BookChanges(
-                accounts={pseudonym: outcome.account},
-                exhausted={pseudonym} if outcome.account.is_exhausted(POLICY) else set(),
+                wallets={pseudonym: outcome.wallet},
+                exhausted={pseudonym} if outcome.wallet.is_exhausted(POLICY) else set(),
             ),
             counters={"wallet.blocked": 1},
         )

@@ -20,7 +20,7 @@ from cases import (
     Term,
     Vocabulary,
 )
-from privacy.wallet import Account
+from privacy.patient_wallet import PatientWallet
 from streams.case_index import UNSEEN_PATIENT, IndexEntry, IndexState
 from streams.casebook import Casebook
 from streams.ingest_tally import changes
@@ -130,24 +130,27 @@ def test_terms_that_repeat_are_found_once_and_equally() -> None:
 def test_a_follow_up_that_repeats_its_pairs_costs_no_wallet() -> None:
     book = Casebook(protocol())
     first = book.fold([_case(1, ("warfarin",))], {}, {})
-    (account,) = first.accounts.values()
-    again = book.fold([_case(2, ("warfarin",))], first.cases, first.accounts)
+    (wallet,) = first.wallets.values()
+    again = book.fold([_case(2, ("warfarin",))], first.cases, first.wallets)
     assert again.operations == []
     assert again.table == []
-    wider = book.fold([_case(2, ("warfarin", "aspirin"))], first.cases, first.accounts)
-    assert [weight > 0 for _, weight in wider.operations] == [True]
-    assert wider.accounts["p"].spent > account.spent
+    wider = book.fold([_case(2, ("warfarin", "aspirin"))], first.cases, first.wallets)
+    under = protocol()
+    pair = under.cell("aspirin", "Rash")
+    assert pair is not None
+    assert wider.operations == [(pair, 256), (under.layout.drug(pair), 256)]  # the reaction is counted already
+    assert wider.wallets["p"].pairs.spent > wallet.pairs.spent
     assert [change.is_added for change in wider.table] == [False, True]
 
 
 def test_what_a_batch_is_folded_over_is_never_touched() -> None:
     book = Casebook(protocol())
     known = {"s/c": _case(1, ("warfarin",))}
-    accounts = {"p": Account()}
-    accounts = book.fold(list(known.values()), {}, accounts).accounts
-    before = (dict(known), dict(accounts))
-    book.fold([_case(2, ("aspirin",)), _case(3, (), nullified=True)], known, accounts)
-    assert (known, accounts) == before
+    wallets = {"p": PatientWallet()}
+    wallets = book.fold(list(known.values()), {}, wallets).wallets
+    before = (dict(known), dict(wallets))
+    book.fold([_case(2, ("aspirin",)), _case(3, (), nullified=True)], known, wallets)
+    assert (known, wallets) == before
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -165,6 +168,6 @@ def test_without_a_protocol_only_coded_items_count_and_no_wallet_is_kept() -> No
     case = msgspec.structs.replace(case, drugs=(*case.drugs, narrative))
     changes_ = Casebook(None).fold([case], {}, {})
     assert [change.drugs for change in changes_.table] == [("warfarin",)]
-    assert changes_.accounts == {}
+    assert changes_.wallets == {}
     counted = Casebook(msgspec.structs.replace(protocol(), with_narrative=True)).fold([case], {}, {})
     assert [change.drugs for change in counted.table] == [("aspirin", "warfarin")]
