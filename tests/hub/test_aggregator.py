@@ -149,6 +149,23 @@ def test_no_aggregator_alone_can_open_below_the_cohort_or_without_the_other(hous
     assert house.at_hub == {}
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"), [({"protocol_hash": "0" * 64}, ShareFault.PROTOCOL), ({"era": "2025"}, ShareFault.ERA)]
+)
+def test_a_set_of_another_protocol_or_era_is_neither_agreed_to_nor_learnt(
+    house: House, change: dict[str, str], fault: ShareFault
+) -> None:
+    other = msgspec.structs.replace(proposal([], is_opened=False)[0], **change)
+    leader, helper = (house.parties[role].aggregator for role in Role)
+    signatures = {role: other.sign(ROLE_KEYS[role]) for role in Role}
+    agreed = Acceptance(accepted=other, leader=signatures[Role.LEADER], helper=signatures[Role.HELPER])
+    assert reason(lambda: helper.agree(other, signatures[Role.LEADER], at=after(0))) == fault
+    for party in (leader, helper):
+        assert reason(lambda: party.heed(agreed, at=after(0))) == fault  # noqa: B023  called at once
+        assert reason(lambda: party.adopt(agreed, at=after(0))) == fault  # noqa: B023  called at once
+        assert party.next_epoch == 0
+
+
 def test_a_clock_that_is_behind_and_an_epoch_out_of_turn_are_waited_for(house: House) -> None:
     house.send("north", 1, {})
     helper = house.parties[Role.HELPER].aggregator

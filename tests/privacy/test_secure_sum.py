@@ -74,6 +74,10 @@ def accept(epoch: int, members: list[tuple[str, str]], *, is_opened: bool = True
     accepted = AcceptedSet(
         protocol_hash=PROTOCOL.hash, era=PROTOCOL.era, epoch=epoch, members=tuple(members), is_opened=is_opened
     )
+    return signed_by_both(accepted)
+
+
+def signed_by_both(accepted: AcceptedSet) -> Acceptance:
     return Acceptance(
         accepted=accepted, leader=accepted.sign(KEYS[Role.LEADER]), helper=accepted.sign(KEYS[Role.HELPER])
     )
@@ -259,6 +263,28 @@ def test_a_share_for_another_place_is_refused() -> None:
     assert fault(opened(flipped)) is ShareFault.DIGEST
 
 
+def resigned(data: bytes, **changes: Any) -> bytes:
+    """A share that its site signed with other words in its head: what only a site that lies can send."""
+    magic, head, payload = data.split(b"\n", 2)
+    body = {**msgspec.json.decode(head)["body"], **changes}
+    encoded = msgspec.json.encode(body)
+    signature = KEYS["north"].sign(magic + b"\n" + encoded)
+    return b"\n".join([magic, msgspec.json.encode({"body": msgspec.Raw(encoded), "signature": signature}), payload])
+
+
+def test_a_site_that_signs_another_era_or_an_epoch_beyond_the_calendar_is_refused() -> None:
+    data, key = messages("north", 1, {0: 256})[Role.LEADER], KEYS["north"].public_key()
+
+    def opened(**changes: Any) -> Any:
+        return lambda: open_share(resigned(data, **changes), public_key=key, protocol=PROTOCOL, role=Role.LEADER)
+
+    assert opened()().epoch == 1
+    assert fault(opened(era="2025")) is ShareFault.ERA
+    assert fault(opened(epoch=PROTOCOL.calendar.count)) is ShareFault.EPOCH
+    assert fault(opened(epoch=-1)) is ShareFault.MALFORMED
+    assert fault(opened(protocol_hash="0" * 64)) is ShareFault.PROTOCOL
+
+
 @settings(max_examples=200)
 @given(st.data())
 def test_no_changed_byte_gets_in(data: st.DataObject) -> None:
@@ -298,6 +324,8 @@ def test_the_hub_refuses_sums_that_were_not_agreed_on_or_lack_sites() -> None:
     assert fault(opened(accept(2, members[:1]))) is ShareFault.COHORT
     assert fault(opened(accept(2, members, is_opened=False))) is ShareFault.COHORT
     assert fault(opened(accept(6, members))) is ShareFault.EPOCH
+    for change, found in (({"protocol_hash": "0" * 64}, ShareFault.PROTOCOL), ({"era": "2025"}, ShareFault.ERA)):
+        assert fault(opened(signed_by_both(msgspec.structs.replace(good.accepted, **change)))) is found
     assert fault(opened(good, leader=KEYS["north"])) is ShareFault.SIGNATURE
     line = sum_lines(good)[Role.LEADER]
     as_helper = {**PUBLIC, Role.HELPER: PUBLIC[Role.LEADER]}
