@@ -115,6 +115,14 @@ class SumIntake:
             found = {row.epoch: row.acceptance for row in connection.execute(query.order_by(table.c.epoch))}
         return [msgspec.json.decode(data, type=Acceptance) for data in found.values()]
 
+    def received(self, role: Role) -> dict[int, str]:
+        """SHA-256 of an aggregator's message by epoch: what it compares with its ledger before it sends more."""
+        table = schema.sum_share
+        query = select(table.c.epoch, table.c.digest).where(table.c.era == self._protocol.era)
+        query = query.where(table.c.role == str(role))
+        with self._store.read() as connection:
+            return {row.epoch: row.digest for row in connection.execute(query.order_by(table.c.epoch))}
+
     def _open(self, data: bytes, role: Role) -> SumShare:
         return open_sum_share(data, keys=self._keys, role=role, protocol=self._protocol, cohort=self._cohort)
 

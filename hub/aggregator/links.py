@@ -18,6 +18,7 @@ from privacy.secure_sum import (
     Acceptance,
     AcceptedSet,
     Introduction,
+    Role,
     ShareError,
     ShareFault,
     sign_request,
@@ -59,6 +60,10 @@ class Hub(Protocol):
 
     def accepted(self) -> list[Acceptance]:
         """The sets of all epochs of which it has a share; raises `ServiceError` where it does not say."""
+        ...
+
+    def received(self, role: Role) -> dict[int, str]:
+        """SHA-256 of the share that it has of an aggregator, by epoch; raises `ServiceError` where it does not say."""
         ...
 
     def send(self, message: bytes) -> None:
@@ -131,6 +136,11 @@ class HttpHub(_Link):
     def accepted(self) -> list[Acceptance]:
         """See `Hub`."""
         found: list[Acceptance] = self._read(self._ask("GET", "/v1/sums/accepted"), list[Acceptance])
+        return found
+
+    def received(self, role: Role) -> dict[int, str]:
+        """See `Hub`."""
+        found: dict[int, str] = self._read(self._ask("GET", f"/v1/sums/received/{role}"), dict[int, str])
         return found
 
     def protocol_hash(self) -> tuple[str, datetime | None]:

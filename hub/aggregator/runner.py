@@ -65,7 +65,7 @@ class AggregatorRunner:
         self._grace = timedelta(seconds=grace_seconds)
         self._site_count = site_count
         self._forgotten: dict[int, Acceptance] = {}
-        self._is_cleared = False
+        self._is_cleared = self._is_compared = False
         self._failures = 0
         self._next_delivery: datetime | None = None
         self._said: dict[str, str] = {}
@@ -158,18 +158,35 @@ class AggregatorRunner:
             return
         count = len(self._sealer.waiting())
         self._metrics.pending.set(count)
-        for left, sealed in enumerate(self._sealer.pending(), start=1 - count):
-            try:
+        if count == 0 and (self._is_compared or not self._is_cleared):
+            return
+        try:
+            self._give_back()
+            for left, sealed in enumerate(self._sealer.pending(), start=1 - count):
                 self._hub.send(sealed.payload)
-            except KelseyError as error:
-                refused = isinstance(error, SumRefusedError)
-                self._metrics.deliveries.labels("refused" if refused else "failed").inc()
-                wait = min(_FIRST_WAIT_SECONDS * 2**self._failures, _LONGEST_WAIT_SECONDS)
-                self._failures = min(self._failures + 1, 10)
-                self._next_delivery = self._clock() + timedelta(seconds=_REFUSED_WAIT_SECONDS if refused else wait)
-                raise
-            self._sealer.acknowledge(sealed.epoch)
-            self._failures, self._next_delivery = 0, None
-            self._metrics.deliveries.labels("accepted").inc()
-            self._metrics.pending.set(-left)
-            _log.info("sum delivered epoch=%d", sealed.epoch)
+                self._sealer.acknowledge(sealed.epoch)
+                self._count_delivery()
+                self._metrics.pending.set(-left)
+                _log.info("sum delivered epoch=%d", sealed.epoch)
+        except KelseyError as error:
+            refused = isinstance(error, SumRefusedError)
+            self._metrics.deliveries.labels("refused" if refused else "failed").inc()
+            wait = min(_FIRST_WAIT_SECONDS * 2**self._failures, _LONGEST_WAIT_SECONDS)
+            self._failures = min(self._failures + 1, 10)
+            self._next_delivery = self._clock() + timedelta(seconds=_REFUSED_WAIT_SECONDS if refused else wait)
+            raise
+
+    def _give_back(self) -> None:
+        """Send what the hub had and has no more, at the start and before any later sum.
+
+        A hub put back from a backup would take the sum of a later epoch for one that holds the lost ones' increments.
+        """
+        for sealed in self._sealer.lost(self._hub.received(self._aggregator.role)):
+            self._hub.send(sealed.payload)
+            self._count_delivery()
+            _log.warning("sum sent again, the hub had lost it epoch=%d", sealed.epoch)
+        self._is_compared = True
+
+    def _count_delivery(self) -> None:
+        self._failures, self._next_delivery = 0, None
+        self._metrics.deliveries.labels("accepted").inc()

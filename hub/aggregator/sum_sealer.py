@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cases import IntegrityError
 from hub.aggregator.shelf import AggregatorShelf
 from hub.sql_store import SqlStore
 from privacy.ledger import BudgetLedger
@@ -94,6 +95,24 @@ class SumSealer:
     def pending(self) -> Iterator[SealedRelease]:
         """Their messages, each read when it is asked for."""
         return self._ledger.pending(self._protocol.era)
+
+    def lost(self, received: Mapping[int, str]) -> Iterator[SealedRelease]:
+        """Messages that the hub has acknowledged and has no more, in order, each read when it is asked for.
+
+        `received` is the SHA-256 of what it has, by epoch. Raises `IntegrityError` where it has other bytes than were
+        sealed here.
+        """
+        for entry in self._ledger.entries():
+            if entry.era != self._protocol.era or entry.state is not ReleaseState.SENT:
+                continue
+            if (digest := received.get(entry.epoch)) is None:
+                payload = self._ledger.payload(entry.era, entry.epoch) or b""
+                yield SealedRelease(entry.era, entry.epoch, payload)
+            elif digest != entry.payload_hash:
+                raise IntegrityError(
+                    f"the hub has another share of epoch {entry.epoch} than was sealed here",
+                    hint="somebody changed its database, or put back a ledger of another era of that name",
+                )
 
     def acknowledge(self, epoch: int) -> None:
         """The hub has the message of `epoch`."""

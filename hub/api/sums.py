@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,9 +14,10 @@ from hub.api.models import Problem, SumReceiptModel, model_of
 from hub.api.problems import ProblemError
 from hub.api.releases import read_limited
 from hub.sum_intake import SumIntake
+from privacy.secure_sum import Role
 from privacy.secure_sum.sum_share import maximum_sum_bytes
 
-__all__ = ["get_accepted_sets", "post_sum", "router"]
+__all__ = ["get_accepted_sets", "get_received_sums", "post_sum", "router"]
 
 router = APIRouter(prefix="/v1", tags=["sums"])
 
@@ -57,3 +60,12 @@ def get_accepted_sets(caller: AnyKey, context: Context) -> Response:
     An aggregator reads it before it agrees on anything: one that was put back from a backup may have forgotten some.
     """
     return Response(msgspec.json.encode(_intake(context).acceptances()), media_type="application/json")
+
+
+@router.get("/sums/received/{role}", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+def get_received_sums(role: Literal["leader", "helper"], caller: AggregatorKey, context: Context) -> Response:
+    """SHA-256 of the share of each epoch's sum that the hub has of an aggregator, by epoch.
+
+    An aggregator reads it before it sends the next: a hub that was put back from a backup has lost some.
+    """
+    return Response(msgspec.json.encode(_intake(context).received(Role(role))), media_type="application/json")

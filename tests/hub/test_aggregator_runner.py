@@ -14,13 +14,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from sqlalchemy import update
 
 from cases import ServiceError
+from hub import schema
 from hub.aggregator.links import SumRefusedError
 from hub.aggregator.metrics import AggregatorMetrics
 from hub.aggregator.runner import AggregatorRunner
+from hub.release_shelf import ReleaseShelf
 from hub.store import HubStore
 from hub.sum_intake import SumIntake
+from hub.totals import running_totals
 from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareFault
 from tests.hub.aggregator_pair import HandClock
 from tests.hub.secure_sum import PROTOCOL, PUBLIC, ROLE_KEYS, SITES, House, Party, after, reason
@@ -43,6 +48,26 @@ class ShortHub:
         if self.is_away:
             raise ServiceError("the hub did not answer")
         return self.intake.acceptances()
+
+    def received(self, role: Role) -> dict[int, str]:
+        if self.is_away:
+            self.asked += 1
+            raise ServiceError("the hub did not answer")
+        return self.intake.received(role)
+
+    def put_back(self, *, before: int) -> None:
+        """As from a backup that was made before epoch `before`; of that one the leader's share alone was there."""
+        kept = [key for key in self.house.at_hub if key[1] < before or key == (Role.LEADER, before)]
+        self.store.close()
+        self.store = HubStore("sqlite://")
+        self.intake = SumIntake(self.store, PROTOCOL, PUBLIC)
+        for role, epoch in sorted(kept, key=lambda key: key[1]):
+            self.intake.accept(next(iter(self.house.at_hub[role, epoch])), received_at=after(epoch))
+
+    def total(self) -> NDArray[np.float64]:
+        """What the hub would evaluate now, in reports."""
+        with self.store.read() as connection:
+            return running_totals(connection, ReleaseShelf(), PROTOCOL, PROTOCOL.calendar.count - 1).pair
 
     def send(self, message: bytes) -> None:
         self.asked += 1
@@ -338,6 +363,49 @@ def test_put_back_from_a_backup_the_same_bytes_are_said_again(tmp_path: Path, lo
     assert [town.next_epoch(role) for role in Role] == [4, 4]  # epoch 3 had no site, and was due
     town.check()
     town.stop()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["they go on", "they are restarted"])
+def test_a_hub_put_back_from_a_backup_is_given_what_it_lost_before_anything_later(
+    town: Town, caplog: pytest.LogCaptureFixture, is_restarted: bool
+) -> None:
+    for epoch in range(4):
+        fill(town, epoch)
+        town.at(after(epoch))
+        town.step()
+    before = town.hub.total()
+    town.hub.put_back(before=1)
+    assert not np.allclose(town.hub.total(), before)
+    if is_restarted:
+        for role in Role:
+            town.restart(role)
+        town.step()
+        np.testing.assert_array_equal(town.hub.total(), before)
+    fill(town, 4)
+    town.at(after(4))
+    with caplog.at_level(logging.WARNING):
+        town.step()
+        town.step()
+    again = [record.getMessage() for record in caplog.records if "sent again" in record.getMessage()]
+    assert len(again) == 5  # the helper's of three epochs, the leader's of two
+    np.testing.assert_allclose(town.hub.total().ravel() * 256, town.house.counted(), atol=1e-6)
+    assert all(len(lines) == 1 for lines in town.house.at_hub.values())
+    town.check()
+
+
+def test_a_share_that_was_changed_at_the_hub_is_found(town: Town, caplog: pytest.LogCaptureFixture) -> None:
+    fill(town, 0)
+    town.at(after(0))
+    town.step()
+    with town.hub.store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER sum_share_no_update")
+        connection.execute(update(schema.sum_share).values(digest="0" * 64))
+    fill(town, 1)
+    town.at(after(1))
+    town.step()
+    said = [record for record in caplog.records if "has another share of epoch 0" in record.getMessage()]
+    assert [record.levelname for record in said] == ["ERROR"] * 2
+    assert all(town.value(role, "pending_sums") == 1 for role in Role)
 
 
 def test_a_hub_that_contradicts_what_was_agreed_keeps_everything_shut(

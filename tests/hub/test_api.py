@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import date
+from functools import reduce
 from pathlib import Path
 
 import msgspec
@@ -154,6 +155,7 @@ def test_each_route_lets_in_its_roles_alone(served: ServedHub, role: Role | None
         ("GET", "/v1/protocol"): set(Role),
         ("POST", "/v1/sums"): {Role.AGGREGATOR},
         ("GET", "/v1/sums/accepted"): set(Role),
+        ("GET", "/v1/sums/received/leader"): {Role.AGGREGATOR},
         ("GET", "/v1/sdrs"): staff,
         ("GET", "/v1/sdrs/sdr-0"): staff,
         ("POST", "/v1/sdrs/sdr-0/transitions"): people,
@@ -169,11 +171,9 @@ def test_each_route_lets_in_its_roles_alone(served: ServedHub, role: Role | None
         ("POST", "/v1/keys"): {Role.ADMIN},
         ("DELETE", "/v1/keys/key-0"): {Role.ADMIN},
     }
+    examples = {"{sdr_id}": "sdr-0", "{subscription_id}": "sub-0", "{key_id}": "key-0", "{role}": "leader"}
     described = {
-        (
-            method.upper(),
-            path.replace("{sdr_id}", "sdr-0").replace("{subscription_id}", "sub-0").replace("{key_id}", "key-0"),
-        )
+        (method.upper(), reduce(lambda text, name: text.replace(name, examples[name]), examples, path))
         for path, methods in served.client(None).get("/v1/openapi.json").json()["paths"].items()
         for method in methods
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,6 +56,10 @@ def test_two_shares_become_an_evaluated_sum(summing: ServedHub, tmp_path: Path) 
             return int(connection.execute(select(func.count()).select_from(schema.evaluation)).scalar_one()) or None
 
     assert eventually(evaluated) == 1
+    for role, line in lines.items():
+        digest = hashlib.sha256(line).hexdigest()
+        assert aggregator.get(f"/v1/sums/received/{role}").json() == {"0": digest}
+    assert aggregator.get("/v1/sums/received/officer").status_code == 422
     answer = aggregator.get("/v1/sums/accepted")
     assert msgspec.json.decode(answer.content, type=list[Acceptance]) == [
         house.parties[Role.LEADER].aggregator.acceptance(0)
