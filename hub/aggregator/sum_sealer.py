@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
 
 from cases import IntegrityError
 from hub.aggregator.shelf import AggregatorShelf
@@ -126,16 +127,17 @@ class SumSealer:
         )
 
     def _encoded(self, agreed: Sequence[Acceptance]) -> Words:
-        """Share of W of the last epoch in `agreed`; increments of epochs that were not opened go with the next."""
+        """Share of W of the last epoch in `agreed`."""
         last = agreed[-1].accepted.epoch
         row = dict(enumerate(self._spec.factorisation.row(last).tolist()))
-        contents: dict[int, Words] = {}
-        waiting = np.zeros(self._protocol.layout.length, dtype=np.uint64)
         with self._store.read() as connection:
-            for each in agreed:
-                waiting = waiting + self._shelf.content(connection, each.accepted.epoch)
-                if each.accepted.is_opened:
-                    contents[each.accepted.epoch] = waiting
-                    waiting = np.zeros_like(waiting)
-            noise = self._shelf.noise(connection, last)
-        return encode_sum(row, contents, noise)
+            return encode_sum(row, self._contents(connection, agreed), self._shelf.noise(connection, last))
+
+    def _contents(self, connection: Connection, agreed: Sequence[Acceptance]) -> Iterator[tuple[int, Words]]:
+        """Summed increments by opened epoch; those of epochs that were not opened go with the next."""
+        waiting = np.zeros(self._protocol.layout.length, dtype=np.uint64)
+        for each in agreed:
+            waiting += self._shelf.content(connection, each.accepted.epoch)
+            if each.accepted.is_opened:
+                yield each.accepted.epoch, waiting
+                waiting = np.zeros_like(waiting)

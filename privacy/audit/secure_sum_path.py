@@ -72,7 +72,7 @@ class SecureSumPath(ReleasePath):
             for role, (content, mask) in self._sums(past, history, noise, random_bytes).items():
                 contents[role][past], masks[role] = content, mask  # the last epoch's noise counts
         coefficients = dict(enumerate(self.spec.factorisation.row(epoch).tolist()))
-        shares = [encode_sum(coefficients, contents[role], masks[role]) for role in Role]
+        shares = [encode_sum(coefficients, contents[role].items(), masks[role]) for role in Role]
         ends = np.cumsum(list(table_lengths(self.protocol).values()))
         return dict(zip(TABLES, np.split(join_shares(*shares), ends[:-1]), strict=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -60,7 +60,7 @@ class SumShare:
     words: Words
 
 
-def encode_sum(coefficients: Mapping[int, int], contents: Mapping[int, Words], noise: Words) -> Words:
+def encode_sum(coefficients: Mapping[int, int], contents: Iterable[tuple[int, Words]], noise: Words) -> Words:
     r"""An aggregator's share of :math:`W_t = \sum_s C_{ts} X_s + Z_t`, modulo 2**64.
 
     Linear throughout, so that the two aggregators' results add up to what one would get who holds both.
@@ -70,7 +70,8 @@ def encode_sum(coefficients: Mapping[int, int], contents: Mapping[int, Words], n
     coefficients
         Row t of C: whole number by epoch s.
     contents
-        Share of the summed increments by epoch; epochs without a coefficient are an error.
+        Share of the summed increments with their epoch, asked for one after the other: those of a whole era may be
+        more than the memory. Epochs without a coefficient are an error.
     noise
         Share of the sites' summed noise of epoch t. Like every increment it holds all tables one after the other.
 
@@ -80,7 +81,7 @@ def encode_sum(coefficients: Mapping[int, int], contents: Mapping[int, Words], n
         An epoch has no coefficient, or a share another length.
     """
     total = noise.copy()
-    for epoch, content in contents.items():
+    for epoch, content in contents:
         if epoch not in coefficients:
             raise ParameterError(f"there is no coefficient for epoch {epoch}")
         if content.shape != noise.shape:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import IntegrityError, ServiceError
 from hub.aggregator import Aggregator, aggregator_store
-from privacy import EpochVector
+from privacy import EpochCalendar, EpochVector
 from privacy.release import table_lengths
 from privacy.secure_sum import Acceptance, AcceptedSet, Role, ShareFault, ShareReceipt, share_epoch
+from tests.hub.federation import under
 from tests.hub.secure_sum import (
     COHORT,
     PROTOCOL,
@@ -244,6 +247,31 @@ def test_an_aggregator_put_back_from_a_backup_catches_up_and_opens_nothing_twice
     house.open()
     np.testing.assert_array_equal(house.counted(), [15, 0, 0, 0])
     assert set(house.sums()) == {0, 1}  # and each aggregator sent one message an epoch, before and after
+    house.stop()
+
+
+def test_an_era_is_encoded_in_the_memory_of_a_few_vectors(tmp_path: Path) -> None:
+    names = tuple(f"drug {number}" for number in range(100)), tuple(f"reaction {number}" for number in range(200))
+    calendar = EpochCalendar("month", date(2024, 1, 1), 20)
+    house = House(tmp_path, protocol=under(PROTOCOL, drugs=names[0], reactions=names[1], calendar=calendar))
+    sealer, at = house.parties[Role.LEADER].sealer, calendar.closes_at(19)
+    for epoch in range(20):
+        for site in ("north", "south"):
+            for role, line in house.seal(site, epoch, {epoch: 1}).items():
+                house.parties[role].aggregator.receive(line, at=at)
+        leader, helper = (house.parties[role].aggregator for role in Role)
+        leader.adopt(helper.agree(*leader.propose(epoch, helper.holdings(epoch)), at=at), at=at)
+        if epoch < 19:
+            house.open()
+    tracemalloc.start()
+    try:
+        assert sealer.seal_due() == 1
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * 8 * house.protocol.layout.length
+    house.open()
+    np.testing.assert_allclose(house.decoded()[:21], [2.0] * 20 + [0.0], atol=1e-6)
     house.stop()
 
 

@@ -140,7 +140,7 @@ class Aggregator:
         nothing = np.zeros(PROTOCOL.layout.length, dtype=np.uint64)
         self.contents[epoch] = sum((share.content for share in [*opened, *rolled]), nothing)
         noise = sum((share.noise for share in opened), nothing)
-        words = encode_sum(row, self.contents, noise)
+        words = encode_sum(row, self.contents.items(), noise)
         return SumShare(role=self.role, acceptance=acceptance, words=words)
 
 

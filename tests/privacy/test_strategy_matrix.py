@@ -89,7 +89,7 @@ def test_shares_encode_by_the_rows_alone_modulo_two_to_the_64(name: str) -> None
         ours = [
             encode_sum(
                 dict(enumerate(strategy.row(t).tolist())),
-                dict(enumerate(share[: t + 1])),
+                enumerate(share[: t + 1]),
                 np.zeros(6, dtype=np.uint64),
             )
             for share in shares
