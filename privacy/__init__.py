@@ -2,11 +2,13 @@
 
 strategy_matrix (toeplitz_strategy, factorisation, buffered_toeplitz, dense_factorisation) -> factorisation_artefact
 (workload, error_factors; made by optimal_strategy, fitted_buffers) -> chosen_strategy
-calendar, cohort, table_layout, protocol (chosen_strategy) -> wallet, patient_wallet -> epoch_vector
--> release_spec (accounting) -> trust_mode (gaussian) -> ledger -> release; secure_sum
+calendar, cohort, active_cells (packing), table_layout (residual_cells), protocol (chosen_strategy)
+-> wallet, patient_wallet -> epoch_vector -> release_spec (accounting) -> trust_mode (gaussian) -> ledger -> release;
+secure_sum
 """
 
 from privacy.accounting import delta_from_mu, epsilon_from_mu, mu_from_epsilon_delta
+from privacy.active_cells import ActiveCells
 from privacy.calendar import EpochCalendar
 from privacy.cohort import Cohort
 from privacy.epoch_vector import EpochVector
@@ -19,6 +21,7 @@ from privacy.patient_wallet import PatientOutcome, PatientWallet, charge, decode
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, ReleaseError, ReleaseFault, open_release, peek_site, seal_release
 from privacy.release_spec import ReleaseSpec, TableSpec
+from privacy.residual_cells import ResidualCells
 from privacy.strategy_matrix import StrategyMatrix
 from privacy.table_layout import TableLayout
 from privacy.trust_mode import PerSite, TrustMode, find_trust_mode
@@ -26,6 +29,7 @@ from privacy.wallet import Account, CellState, Operation, Outcome, WalletPolicy,
 
 __all__ = [
     "Account",
+    "ActiveCells",
     "BudgetLedger",
     "BudgetSpentError",
     "CellState",
@@ -46,6 +50,7 @@ __all__ = [
     "ReleaseFault",
     "ReleaseSpec",
     "ReleaseState",
+    "ResidualCells",
     "SealedRelease",
     "SquareRootFactorisation",
     "StrategyMatrix",

@@ -14,17 +14,20 @@ from typing import Literal, Self
 import msgspec
 
 from cases.errors import ConfigurationError, ParameterError
+from privacy.active_cells import ActiveCells, cells_beside
 from privacy.calendar import EpochCalendar
 from privacy.chosen_strategy import chosen_strategy, find_artefact, find_built_in
 from privacy.cohort import Cohort
 from privacy.factorisation import SquareRootFactorisation
 from privacy.factorisation_artefact import FactorisationArtefact
+from privacy.residual_cells import MAXIMUM_BUCKETS, ResidualCells
 from privacy.strategy_matrix import StrategyMatrix
 from privacy.table_layout import TableLayout
 
 __all__ = ["SurveillanceProtocol"]
 
 _MAXIMUM_CELLS = 1 << 22
+_MAXIMUM_PRODUCT = 1 << 26  # where most pairs share buckets
 _MAXIMUM_NAME = 512
 _GRID = 1 << 8  # weights are multiples of 2**-8
 
@@ -43,8 +46,8 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     vocabulary
         ``name@version`` of the vocabulary that gave the drug and reaction names.
     drugs, reactions
-        Active set, public, each distinct and not empty; the cells are their dense product, at most 2**22. Cell number
-        is ``drug_index * len(reactions) + reaction_index``.
+        Public lists, names distinct and not empty. A pair's cell is ``drug_index * len(reactions) + reaction_index``;
+        at most 2**22 of them, or 2**26 with `active_cells`.
     calendar
         Epochs of the era.
     epsilon, delta
@@ -71,6 +74,11 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     factorisation
         Hash of the artefact whose matrix counts (`privacy.factorisation_artefact`). Left out, also of the canonical
         JSON: the square root.
+    active_cells, residual_buckets
+        Hash of the artefact that says which pairs have a place of their own in the pair table
+        (`privacy.active_cells`), and among how many buckets all other pairs are hashed (`privacy.residual_cells`):
+        together at most 2**22 places. Both or neither: margins count every pair of the lists, so every pair must be
+        counted somewhere. Left out, also of the canonical JSON: every pair has its own place.
 
     Examples
     --------
@@ -101,6 +109,8 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     with_narrative: bool = False
     rules: tuple[str, ...] = ("evans", "ema", "umc")
     factorisation: str | msgspec.UnsetType = msgspec.UNSET
+    active_cells: str | msgspec.UnsetType = msgspec.UNSET
+    residual_buckets: int | msgspec.UnsetType = msgspec.UNSET
     schema_version: Literal[2] = 2  # 1 had margins that add up pairs
 
     def __post_init__(self) -> None:
@@ -113,8 +123,7 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
                 raise ParameterError(f"{field} must be distinct names, at least one")
             if not all(0 < len(item) <= _MAXIMUM_NAME for item in names):
                 raise ParameterError(f"every name in {field} must have between 1 and {_MAXIMUM_NAME} characters")
-        if not self.cell_count <= _MAXIMUM_CELLS:
-            raise ParameterError(f"drugs x reactions must be at most {_MAXIMUM_CELLS} cells, not {self.cell_count}")
+        self._check_cells()
         if not 0 < self.epsilon <= 100:
             raise ParameterError(f"epsilon must lie in (0, 100], not {self.epsilon!r}")
         if not 0 < self.delta <= 0.01:
@@ -129,11 +138,23 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ParameterError(f"coefficient_bits must lie in [4, 16], not {self.coefficient_bits!r}")
         if self.factorisation is not msgspec.UNSET and not re.fullmatch("[0-9a-f]{64}", self.factorisation):
             raise ParameterError("factorisation must be 64 hexadecimal digits, the hash of an artefact, or left out")
+        if self.active_cells is not msgspec.UNSET and not re.fullmatch("[0-9a-f]{64}", self.active_cells):
+            raise ParameterError("active_cells must be 64 hexadecimal digits, the hash of an artefact, or left out")
         if self.trust_mode == "secure-sum":
             if self.cohort is None:
                 raise ParameterError("trust mode secure-sum needs minimum_cohort and honest_fraction")
         elif not (self.minimum_cohort is msgspec.UNSET and self.honest_fraction is msgspec.UNSET):
             raise ParameterError("minimum_cohort and honest_fraction belong to trust mode secure-sum")
+
+    def _check_cells(self) -> None:
+        product, buckets = len(self.drugs) * len(self.reactions), self.residual_buckets
+        if (self.active_cells is msgspec.UNSET) != (buckets is msgspec.UNSET):
+            raise ParameterError("active_cells and residual_buckets belong together: both or neither")
+        limit = _MAXIMUM_CELLS if buckets is msgspec.UNSET else _MAXIMUM_PRODUCT
+        if not product <= limit:
+            raise ParameterError(f"drugs x reactions must be at most {limit} cells, not {product}")
+        if buckets is not msgspec.UNSET and not (2 <= buckets <= MAXIMUM_BUCKETS and buckets.bit_count() == 1):
+            raise ParameterError(f"residual_buckets must be a power of two in [2, {MAXIMUM_BUCKETS}], not {buckets!r}")
 
     @property
     def cohort(self) -> Cohort | None:
@@ -144,13 +165,17 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     @property
     def cell_count(self) -> int:
-        """Number of cells of the pair table."""
-        return len(self.drugs) * len(self.reactions)
+        """Number of pairs with a place of their own in the pair table."""
+        if self.residual_buckets is msgspec.UNSET:
+            return len(self.drugs) * len(self.reactions)
+        return self.layout.cells - self.residual_buckets
 
-    @property
+    @cached_property
     def layout(self) -> TableLayout:
-        """Coordinates of the tables."""
-        return TableLayout(drugs=len(self.drugs), reactions=len(self.reactions))
+        """Coordinates of the tables. Raises `ConfigurationError` where the active cells were not given to `bind`."""
+        if self.active_cells is msgspec.UNSET:
+            return TableLayout(drugs=len(self.drugs), reactions=len(self.reactions))
+        raise ConfigurationError(f"the active cells of the protocol, {self.active_cells}, are not at hand")
 
     @cached_property
     def _drug_index(self) -> dict[str, int]:
@@ -161,15 +186,16 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         return {name: index for index, name in enumerate(self.reactions)}
 
     def cell(self, drug: str, reaction: str) -> int | None:
-        """Number of a pair's cell; None where the pair is not in the active set."""
+        """Number of a pair's cell; None where a name is not in the lists."""
         row = self._drug_index.get(drug)
         column = self._reaction_index.get(reaction)
         return None if row is None or column is None else row * len(self.reactions) + column
 
     def pair(self, cell: int) -> tuple[str, str]:
-        """Drug and reaction of a cell; raises `ParameterError` outside the active set."""
-        if not 0 <= cell < self.cell_count:
-            raise ParameterError(f"cell must lie in [0, {self.cell_count - 1}], not {cell!r}")
+        """Drug and reaction of a cell; raises `ParameterError` outside the lists."""
+        last = len(self.drugs) * len(self.reactions) - 1
+        if not 0 <= cell <= last:
+            raise ParameterError(f"cell must lie in [0, {last}], not {cell!r}")
         row, column = divmod(cell, len(self.reactions))
         return self.drugs[row], self.reactions[column]
 
@@ -180,13 +206,27 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             return SquareRootFactorisation(self.calendar.count, self.coefficient_bits)
         return self._strategy_of(find_built_in(self.factorisation))
 
-    def bind(self, artefact: FactorisationArtefact) -> Self:
-        """Supply the artefact the protocol names; gives the protocol itself, which means the same as before.
+    def bind(self, artefact: FactorisationArtefact | ActiveCells) -> Self:
+        """Supply an artefact the protocol names; gives the protocol itself, which means the same as before.
 
-        Raises `ConfigurationError` where it is another one, or does not fit calendar and grid.
+        Raises `ConfigurationError` where it is another one, or does not fit calendar and grid, or the lists.
         """
-        self.__dict__["strategy"] = self._strategy_of(artefact)  # where `strategy` would keep it
+        if isinstance(artefact, ActiveCells):
+            self.__dict__["layout"] = self._layout_of(artefact)  # where `layout` would keep it
+        else:
+            self.__dict__["strategy"] = self._strategy_of(artefact)
         return self
+
+    def _layout_of(self, artefact: ActiveCells) -> TableLayout:
+        if self.active_cells is msgspec.UNSET or self.residual_buckets is msgspec.UNSET:
+            raise ConfigurationError("the protocol names no active cells: every pair has its own place")
+        artefact.check(wanted=self.active_cells, drugs=self.drugs, reactions=self.reactions)
+        if not artefact.count + self.residual_buckets <= _MAXIMUM_CELLS:
+            raise ConfigurationError(
+                f"{artefact.count} active cells and {self.residual_buckets} buckets are more than {_MAXIMUM_CELLS}"
+            )
+        residual = ResidualCells(artefact.numbers, self.residual_buckets, self.hash)
+        return TableLayout(drugs=len(self.drugs), reactions=len(self.reactions), residual=residual)
 
     def _strategy_of(self, artefact: FactorisationArtefact) -> StrategyMatrix:
         if self.factorisation is msgspec.UNSET:
@@ -213,11 +253,12 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             raise ConfigurationError(f"not a surveillance protocol of schema version 2: {error}") from error
 
     @classmethod
-    def load(cls, path: Path | str, *, factorisation_file: Path | None = None) -> Self:
-        """Read a protocol file and the artefact of its factorisation, if it names one.
+    def load(cls, path: Path | str, *, factorisation_file: Path | None = None, cells_file: Path | None = None) -> Self:
+        """Read a protocol file and the artefacts it names.
 
-        That is taken from `factorisation_file`, else from the file beside the protocol, ``protocol.factorisation.json``
-        for ``protocol.json``, else from those built in. Raises `ConfigurationError` where a file is missing or holds
+        That of its factorisation is taken from `factorisation_file`, else from the file beside the protocol,
+        ``protocol.factorisation.json`` for ``protocol.json``, else from those built in; that of its active cells from
+        `cells_file`, else from ``protocol.cells.json``. Raises `ConfigurationError` where a file is missing or holds
         something else.
         """
         try:
@@ -229,9 +270,13 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             found = find_artefact(
                 protocol.factorisation, protocol_file=Path(path), factorisation_file=factorisation_file
             )
-            return protocol.bind(found)
-        if factorisation_file is not None:
+            protocol.bind(found)
+        elif factorisation_file is not None:
             raise ConfigurationError(f"factorisation file {factorisation_file}: the protocol names no factorisation")
+        if protocol.active_cells is not msgspec.UNSET:
+            protocol.bind(ActiveCells.load(cells_file or cells_beside(Path(path))))
+        elif cells_file is not None:
+            raise ConfigurationError(f"file of active cells {cells_file}: the protocol names no active cells")
         return protocol
 
     def dump(self, path: Path | str) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from privacy.residual_cells import ResidualCells
 
 __all__ = ["TableLayout"]
 
 
 @dataclass(frozen=True, slots=True)
 class TableLayout:
-    """Coordinates of a protocol's tables: its cells, then its drugs, then its reactions.
+    """Coordinates of a protocol's tables: its pairs, then its drugs, then its reactions.
+
+    A pair has a product cell, ``drug_index * reactions + reaction_index``, and a position in the pair table. They are
+    the same unless there are buckets.
 
     Parameters
     ----------
     drugs, reactions
-        How many there are; cell number is ``drug_index * reactions + reaction_index``.
+        How many there are.
+    residual
+        Which pairs have a position of their own, and which buckets the others share; None where all have one.
 
     Examples
     --------
@@ -25,23 +36,38 @@ class TableLayout:
 
     drugs: int
     reactions: int
+    residual: ResidualCells | None = None
 
     @property
     def cells(self) -> int:
         """Coordinates of the pair table."""
-        return self.drugs * self.reactions
+        return self.drugs * self.reactions if self.residual is None else self.residual.length
 
     @property
     def length(self) -> int:
         """Coordinates of all tables."""
         return self.cells + self.drugs + self.reactions
 
+    @property
+    def active(self) -> NDArray[np.int64]:
+        """Product cell of every pair with a position of its own, in order of the positions."""
+        if self.residual is not None:
+            return self.residual.active
+        return np.arange(self.drugs * self.reactions, dtype=np.int64)
+
+    def positions(self, cells: Sequence[int]) -> Sequence[int]:
+        """Position of each product cell; several may share one."""
+        if self.residual is None or not cells:
+            return cells
+        positions: list[int] = self.residual.positions(np.array(cells, dtype=np.int64)).tolist()
+        return positions
+
     def drug(self, cell: int) -> int:
-        """Coordinate of the drug's margin of a cell."""
+        """Coordinate of the drug's margin of a product cell."""
         return self.cells + cell // self.reactions
 
     def reaction(self, cell: int) -> int:
-        """Coordinate of the reaction's margin of a cell."""
+        """Coordinate of the reaction's margin of a product cell."""
         return self.cells + self.drugs + cell % self.reactions
 
     @property

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+import msgspec
+import numpy as np
+
+from privacy.active_cells import ActiveCells
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
 
@@ -29,3 +34,12 @@ def protocol(*, drugs: Names = 3, reactions: Names = 4, epochs: int = 12, **fiel
 
 def _names(kind: str, names: Names) -> tuple[str, ...]:
     return tuple(f"{kind} {number}" for number in range(names)) if isinstance(names, int) else names
+
+
+def with_buckets(active: Iterable[int], *, buckets: int, **fields: Any) -> SurveillanceProtocol:
+    """A protocol whose pairs share `buckets` unless they are `active`, bound to its artefact."""
+    plain = protocol(**fields, active_cells="0" * 64, residual_buckets=buckets)
+    cells = ActiveCells.of(
+        np.array(list(active)), drugs=plain.drugs, reactions=plain.reactions, source="chosen for a test"
+    )
+    return msgspec.structs.replace(plain, active_cells=cells.hash).bind(cells)
