@@ -15,6 +15,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from detectors.noisy import PublicPrior, load_public_prior
 from hub import schema
 from hub.event_log import EventLog
+from hub.flag_shelf import write_flagged
+from hub.flagged_buckets import FlaggedBucket, flagged_buckets
 from hub.noisy_totals import NoisyTotals
 from hub.pair_overview import write_overview
 from hub.pair_state import PairState, quiet_states
@@ -43,11 +45,13 @@ class EpochView:
     totals
         Noisy totals of all sites.
     scores
-        Arrays over all cells (`hub.statistics.noisy_scores`).
+        Arrays over all pairs with a count of their own (`hub.statistics.noisy_scores`).
     flags
-        By rule, which cells it holds for.
+        By rule, which of these it holds for.
     new_sdrs
         Raised by this look.
+    residual
+        Buckets in which more was counted than their pairs let expect.
     """
 
     epoch: int
@@ -55,6 +59,7 @@ class EpochView:
     scores: Mapping[str, NDArray[np.float64]]
     flags: Mapping[str, NDArray[np.bool_]]
     new_sdrs: tuple[Sdr, ...]
+    residual: tuple[FlaggedBucket, ...]
 
 
 class Evaluator:
@@ -110,10 +115,11 @@ class Evaluator:
             totals = running_totals(connection, self._shelf, self._protocol, epoch)
         scores = noisy_scores(totals, level=self._level, prior=self._prior.prior, weight_ratio=self._weight_ratio)
         flags = {rule.name: rule.flags(scores) for rule in self._rules}
+        residual = flagged_buckets(totals, self._protocol, weight_ratio=self._weight_ratio)
         candidates = [
-            Candidate(*self._protocol.pair(int(cell)), name, PairStatistic.of(scores, int(cell)))
+            Candidate(*self._pair(int(place)), name, PairStatistic.of(scores, int(place)))
             for name, held in flags.items()
-            for cell in np.flatnonzero(held)
+            for place in np.flatnonzero(held)
         ]
         any_rule = _any_rule(flags, scores["n"].size)
         era = self._protocol.era
@@ -123,12 +129,15 @@ class Evaluator:
             self._write_statistics(connection, scores, flags, cells, epoch=epoch)
             states = np.where(any_rule, 0, np.where(quiet_states(scores), 1, 2))  # as `PairState` lists them
             write_overview(connection, self._protocol, scores, states, epoch=epoch)
+            write_flagged(connection, self._protocol, residual, epoch=epoch)
             raised = self._book.raise_many(connection, candidates, era=era, epoch=epoch, epoch_end=epoch_end, at=at)
             done = schema.evaluation
             connection.execute(delete(done).where(done.c.era == era, done.c.epoch == epoch))
             looked = {"epoch": epoch, "releases": releases, "evaluated_at": at, "prior": self._prior.version}
             connection.execute(insert(done).values(era=era, **looked))
-        return EpochView(epoch=epoch, totals=totals, scores=scores, flags=flags, new_sdrs=tuple(raised))
+        return EpochView(
+            epoch=epoch, totals=totals, scores=scores, flags=flags, new_sdrs=tuple(raised), residual=residual
+        )
 
     def due_epoch(self, sites: int, *, at: datetime, grace_seconds: float) -> int | None:
         """The epoch that should be looked at next; None where there is none.
@@ -157,6 +166,9 @@ class Evaluator:
             if ripe and seen[ripe[-1]] != self._release_count(connection, ripe[-1]):
                 return ripe[-1]
         return None
+
+    def _pair(self, position: int) -> tuple[str, str]:
+        return self._protocol.pair(int(self._protocol.layout.active[position]))
 
     def _first_epoch(self, connection: Connection) -> int:
         table = schema.release
@@ -203,7 +215,7 @@ class Evaluator:
         rows = []
         is_quiet, any_rule = quiet_states(scores), _any_rule(flags, scores["n"].size)
         for cell, *measures in zip(cells, *columns.values(), strict=True):
-            drug, reaction = self._protocol.pair(cell)
+            drug, reaction = self._pair(cell)
             states = {
                 rule: PairState.of(is_raised=bool(held[cell]), is_quiet=bool(is_quiet[cell]))
                 for rule, held in flags.items()

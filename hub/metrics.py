@@ -29,6 +29,10 @@ class HubMetrics:
             ["site"], registry=registry,
         )  # fmt: skip
         self.sdrs = Gauge("kelsey_hub_sdrs", "SDRs by state.", ["state"], registry=registry)
+        self.flagged_buckets = Gauge(
+            "kelsey_hub_flagged_buckets", "Buckets of pairs without a cell of their own that the newest look flagged.",
+            registry=registry,
+        )  # fmt: skip
         self.deliveries = Counter(
             "kelsey_hub_deliveries", "Webhook attempts, by result.", ["result"], registry=registry
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cases import ParameterError
+from hub.noisy_buckets import NoisyBuckets
 
 __all__ = ["NoisyTotals"]
 
@@ -23,7 +24,7 @@ class NoisyTotals:
     Parameters
     ----------
     pair
-        Shape (drugs, reactions).
+        Shape (drugs, reactions); with `cells` one entry for each of them.
     drug, reaction
         Shapes (drugs,) and (reactions,).
     total
@@ -34,6 +35,11 @@ class NoisyTotals:
         `total` is not.
     epochs
         Latest epoch each site has released.
+    cells
+        Where not every pair has a count of its own: the product cells (drug index times number of reactions plus
+        reaction index) of those that do.
+    buckets
+        What is counted of all others together, then.
 
     Raises
     ------
@@ -50,16 +56,24 @@ class NoisyTotals:
     reaction_sd: float
     total_sd: float
     epochs: Mapping[str, int] = field(default_factory=dict)
+    cells: NDArray[np.int64] | None = None
+    buckets: NoisyBuckets | None = None
 
     def __post_init__(self) -> None:
-        if self.pair.shape != (self.drug.size, self.reaction.size):
-            raise ParameterError(
-                f"pair must have the shape {(self.drug.size, self.reaction.size)}, not {self.pair.shape}"
-            )
+        shape = (self.drug.size, self.reaction.size) if self.cells is None else self.cells.shape
+        if self.pair.shape != shape:
+            raise ParameterError(f"pair must have the shape {shape}, not {self.pair.shape}")
         for name in ("pair_sd", "drug_sd", "reaction_sd", "total_sd"):
             is_unknown = name == "total_sd" and isnan(self.total)
             if not (getattr(self, name) >= 0 or is_unknown):
                 raise ParameterError(f"{name} must be at least 0, not {getattr(self, name)!r}")
+
+    def margins(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Counts of the drug and of the reaction of every pair, in the order of the pairs."""
+        if self.cells is None:
+            return np.repeat(self.drug, self.reaction.size), np.tile(self.reaction, self.drug.size)
+        row, column = np.divmod(self.cells, self.reaction.size)
+        return self.drug[row], self.reaction[column]
 
     def divided(self, by: float) -> NoisyTotals:
         """Every count and standard deviation in units of `by` contributions."""
@@ -73,4 +87,6 @@ class NoisyTotals:
             reaction_sd=self.reaction_sd / by,
             total_sd=self.total_sd / by,
             epochs=self.epochs,
+            cells=self.cells,
+            buckets=None if self.buckets is None else self.buckets.divided(by),
         )

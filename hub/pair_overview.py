@@ -1,7 +1,7 @@
 """Every pair at the newest look: its state and what could have been seen, so that silence is never mistaken for zero.
 
 Series are kept of pairs of interest alone; this is the one row that any pair has. It is stored by drug, as arrays over
-the reactions, and replaced at every look.
+its reactions that have a count of their own, and replaced at every look.
 """
 
 from __future__ import annotations
@@ -54,15 +54,14 @@ def write_overview(
     scores
         Of `hub.statistics.noisy_scores`.
     states
-        Index into `PairState` of each cell.
+        Index into `PairState` of each entry.
     """
     table, era = schema.pair_overview, protocol.era
     latest = connection.execute(select(func.max(table.c.epoch)).where(table.c.era == era)).scalar_one()
     if latest is not None and latest > epoch:
         return
-    shape = (len(protocol.drugs), len(protocol.reactions))
     arrays = np.stack([*(scores[name] for name in _KEPT), states], axis=0).astype(_NUMBERS)
-    by_drug = arrays.reshape(len(_KEPT) + 1, *shape).transpose(1, 0, 2)
+    by_drug = np.split(arrays, protocol.layout.drug_starts[1:-1], axis=1)
     connection.execute(delete(table).where(table.c.era == era))
     connection.execute(
         insert(table),
@@ -76,14 +75,19 @@ def write_overview(
 def read_overview(
     connection: Connection, protocol: SurveillanceProtocol, drug: str, reaction: str
 ) -> PairOverview | None:
-    """What is known of a pair of the protocol; None before the first look."""
+    """What is known of a pair of the protocol; None before the first look, and where it shares a bucket with others."""
+    layout = protocol.layout
+    cell = protocol.cell(drug, reaction)
+    place = None if cell is None else layout.own_position(cell)
+    if cell is None or place is None:
+        return None
     table = schema.pair_overview
     query = select(table.c.epoch, table.c.data).where(table.c.era == protocol.era, table.c.drug == drug)
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    arrays = np.frombuffer(row.data, dtype=_NUMBERS).reshape(len(_KEPT) + 1, len(protocol.reactions))
-    *numbers, state = (float(value) for value in arrays[:, protocol.reactions.index(reaction)])
+    arrays = np.frombuffer(row.data, dtype=_NUMBERS).reshape(len(_KEPT) + 1, -1)
+    *numbers, state = (float(value) for value in arrays[:, place - layout.drug_starts[cell // layout.reactions]])
     known = {name: value for name, value in zip(_KEPT, numbers, strict=True) if math.isfinite(value)}
     return PairOverview(
         epoch=row.epoch, epoch_end=protocol.calendar.last_day(row.epoch), state=_STATES[int(state)], **known

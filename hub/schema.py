@@ -37,6 +37,7 @@ __all__ = [
     "evaluation",
     "event",
     "event_counter",
+    "flagged_bucket",
     "metadata",
     "pair_of_interest",
     "pair_overview",
@@ -52,7 +53,7 @@ __all__ = [
     "sum_share",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData()
 
@@ -179,6 +180,17 @@ pair_overview = Table(
     Column("drug", Text, primary_key=True),
     Column("epoch", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),  # `hub.pair_overview`: arrays over the reactions
+)
+
+flagged_bucket = Table(  # of the newest look
+    "flagged_bucket",
+    metadata,
+    Column("era", String(64), primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    *(Column(name, Double, nullable=False) for name in ("n", "n_sd", "expected", "q_value")),
+    Column("pair_count", Integer, nullable=False),
+    Column("candidates", Text, nullable=False),  # JSON: drug, reaction, share
 )
 
 pair_statistic = Table(

@@ -38,7 +38,7 @@ class ScoreState(IntEnum):
 def noisy_scores(
     totals: NoisyTotals, *, level: float = 0.95, prior: GammaMixture | None = None, weight_ratio: float = 1.0
 ) -> dict[str, NDArray[np.float64]]:
-    r"""All measures of all pairs at once; cell = drug index * number of reactions + reaction index.
+    r"""All measures of all pairs that have a count of their own, in the order of `NoisyTotals.pair`.
 
     Parameters
     ----------
@@ -85,9 +85,8 @@ def noisy_scores(
 
 def _scores(totals: NoisyTotals, *, level: float, prior: GammaMixture) -> dict[str, NDArray[np.float64]]:
     quantile = float(ndtri(0.5 + 0.5 * level))
-    drugs, reactions = totals.pair.shape
     n = np.ascontiguousarray(totals.pair, dtype=np.float64).ravel()
-    n_drug, n_reaction = np.repeat(totals.drug, reactions), np.tile(totals.reaction, drugs)
+    n_drug, n_reaction = totals.margins()
     s2, v1, v2 = totals.pair_sd**2, totals.drug_sd**2, totals.reaction_sd**2
     known = (
         (n_drug > quantile * totals.drug_sd)

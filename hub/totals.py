@@ -18,11 +18,13 @@ from scipy.linalg import solve_triangular
 from sqlalchemy import Connection
 
 from cases import ParameterError
+from hub.noisy_buckets import NoisyBuckets
 from hub.noisy_totals import NoisyTotals
 from hub.release_shelf import ReleaseShelf
 from privacy.protocol import SurveillanceProtocol
 from privacy.release import TABLES, table_lengths
 from privacy.release_spec import ReleaseSpec
+from privacy.residual_cells import ResidualCells
 from privacy.strategy_matrix import StrategyMatrix
 from privacy.wallet import WEIGHT_BITS
 
@@ -69,39 +71,61 @@ def running_totals(
             sigma = spec.tables[name].sigma if cohort is None else cohort.site_sigma(spec.tables[name].sigma)
             variance[name] += sigma**2 * float(sizes @ weights**2)
     latest = {site: epochs[-1] for site, epochs in released.items()}
-    return joined_tables(sums, variance=variance, epochs=latest)
+    return joined_tables(sums, variance=variance, epochs=latest, residual=protocol.layout.residual)
 
 
 def joined_tables(
-    tables: Mapping[str, NDArray[np.float64]], *, variance: Mapping[str, float], epochs: Mapping[str, int]
+    tables: Mapping[str, NDArray[np.float64]],
+    *,
+    variance: Mapping[str, float],
+    epochs: Mapping[str, int],
+    residual: ResidualCells | None = None,
 ) -> NoisyTotals:
     r"""Noisy tables in counts, with the total by which margins give expected counts.
 
     No total is released. It is chosen so that, over all pairs, what is expected adds up to what was observed; each pair
-    counts as much as its noise lets it say, :math:`E / (E + s^2)`.
+    counts as much as its noise lets it say, :math:`E / (E + s^2)`. A bucket is in it like a pair.
 
     Parameters
     ----------
     tables
-        ``pair`` (drug index times number of reactions plus reaction index), ``drug``, ``reaction``.
+        ``pair`` (by position, see `TableLayout`), ``drug``, ``reaction``.
     variance
         Noise variance of one entry, by table.
     epochs
         Latest epoch by site, carried along.
+    residual
+        Of a table with buckets: which pairs are where.
     """
+    sd = {name: sqrt(each) for name, each in variance.items()}
     drug, reaction = tables["drug"], tables["reaction"]
-    pair = tables["pair"].reshape(drug.size, reaction.size)
-    total, total_sd = _total(pair, np.outer(np.maximum(drug, 0), np.maximum(reaction, 0)), variance["pair"])
+    n_drug, n_reaction = np.maximum(drug, 0), np.maximum(reaction, 0)
+    if residual is None:
+        buckets, cells = None, None
+        pair = counted = tables["pair"].reshape(drug.size, reaction.size)
+        product = np.outer(n_drug, n_reaction)
+    else:
+        pair, counts = np.split(tables["pair"], [residual.active.size])
+        buckets = NoisyBuckets.of(
+            counts, residual, drug=drug, reaction=reaction, drug_sd=sd["drug"], reaction_sd=sd["reaction"]
+        )
+        cells, is_used = residual.active, np.isfinite(buckets.product)
+        row, column = np.divmod(cells, reaction.size)
+        counted = np.concatenate([pair, counts[is_used]])
+        product = np.concatenate([n_drug[row] * n_reaction[column], buckets.product[is_used]])
+    total, total_sd = _total(counted, product, variance["pair"])
     return NoisyTotals(
         pair=pair,
         drug=drug,
         reaction=reaction,
         total=total,
-        pair_sd=sqrt(variance["pair"]),
-        drug_sd=sqrt(variance["drug"]),
-        reaction_sd=sqrt(variance["reaction"]),
+        pair_sd=sd["pair"],
+        drug_sd=sd["drug"],
+        reaction_sd=sd["reaction"],
         total_sd=total_sd,
         epochs=dict(epochs),
+        cells=cells,
+        buckets=buckets,
     )
 
 

@@ -118,11 +118,11 @@ class Federation:
             self._aggregators.close()
 
     def hub_arrays(self) -> PairArrays:
-        """The protocol's cells as rows; their counts are in the hub's scores, so the columns hold zeros."""
+        """The protocol's active cells as rows; their counts are in the hub's scores, so the columns hold zeros."""
         if self.protocol is None:
             raise RuntimeError("a federation without a protocol has no hub")
         drugs, reactions = self.protocol.drugs, self.protocol.reactions
-        cells = np.arange(self.protocol.cell_count, dtype=np.int64)
+        cells = self.protocol.layout.active
         nothing: NDArray[np.int64] = np.zeros(len(cells), dtype=np.int64)
         return PairArrays(
             drug_names=drugs,

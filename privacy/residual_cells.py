@@ -8,6 +8,7 @@ function that everybody knows.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from cases.errors import ParameterError
 __all__ = ["MAXIMUM_BUCKETS", "ResidualCells"]
 
 MAXIMUM_BUCKETS = 1 << 20
+_PART = 1 << 20  # cells looked at together: a few arrays of 8 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +77,14 @@ class ResidualCells:
         mixed ^= mixed >> np.uint64(32)
         mixed *= c | odd
         return (mixed >> np.uint64(65 - self.buckets.bit_length())).astype(np.int64)
+
+    def residual_parts(self, product: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Cells below `product` that are not active, with their buckets, a part at a time, in order."""
+        for start in range(0, product, _PART):
+            end = min(start + _PART, product)
+            first, last = np.searchsorted(self.active, (start, end))
+            cells = np.delete(np.arange(start, end, dtype=np.int64), self.active[first:last] - start)
+            yield cells, self.buckets_of(cells)
 
     def positions(self, cells: NDArray[np.int64]) -> NDArray[np.int64]:
         """Position of each product cell in the pair table: its own, or that of its bucket."""

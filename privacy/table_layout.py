@@ -55,12 +55,32 @@ class TableLayout:
             return self.residual.active
         return np.arange(self.drugs * self.reactions, dtype=np.int64)
 
+    @property
+    def drug_starts(self) -> NDArray[np.int64]:
+        """Position of the first pair of every drug, and where the pairs with a position of their own end."""
+        ends = np.arange(self.drugs + 1, dtype=np.int64) * self.reactions
+        return ends if self.residual is None else np.searchsorted(self.residual.active, ends).astype(np.int64)
+
     def positions(self, cells: Sequence[int]) -> Sequence[int]:
         """Position of each product cell; several may share one."""
         if self.residual is None or not cells:
             return cells
         positions: list[int] = self.residual.positions(np.array(cells, dtype=np.int64)).tolist()
         return positions
+
+    def own_position(self, cell: int) -> int | None:
+        """Position of a product cell that shares it with no other pair; None where it is counted in a bucket."""
+        if self.residual is None:
+            return cell
+        position = int(np.searchsorted(self.residual.active, cell))
+        is_active = position < self.residual.active.size and self.residual.active[position] == cell
+        return position if is_active else None
+
+    def bucket(self, cell: int) -> int | None:
+        """Bucket that a product cell shares with others; None where it has a position of its own."""
+        if self.residual is None or self.own_position(cell) is not None:
+            return None
+        return int(self.residual.buckets_of(np.array([cell]))[0])
 
     def drug(self, cell: int) -> int:
         """Coordinate of the drug's margin of a product cell."""

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from hub.address_guard import Resolver, resolve
-from hub.api import events, keys, operations, releases, sdrs, subscriptions, sums
+from hub.api import events, keys, operations, releases, residual, sdrs, subscriptions, sums
 from hub.api.background import background_work
 from hub.api.context import HubContext, build_context, utc_now
 from hub.api.models import Problem
@@ -66,7 +66,7 @@ def create_routes(context: HubContext | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url="/v1/openapi.json",
     )
-    for module in (releases, sums, sdrs, events, subscriptions, keys, operations):
+    for module in (releases, sums, sdrs, residual, events, subscriptions, keys, operations):
         app.include_router(module.router)
     install_problems(app)
     if context is not None:

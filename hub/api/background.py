@@ -30,6 +30,7 @@ async def _evaluate(context: HubContext) -> None:
     start = time.perf_counter()
     view = await finish_in_thread(context.evaluator.evaluate, epoch, at=context.clock())
     context.metrics.evaluation.observe(time.perf_counter() - start)
+    context.metrics.flagged_buckets.set(len(view.residual))
     _log.info("epoch evaluated epoch=%d sites=%d raised=%d", epoch, len(view.totals.epochs), len(view.new_sdrs))
     context.new_events.ring()
 

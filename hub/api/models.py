@@ -195,12 +195,13 @@ class PairOverviewModel(_Model):
 class PairSeries(_Model):
     """A pair over time. Points exist from the epoch on in which the pair first was of interest (z of at least 2).
 
-    `latest` stands for every pair, null before the first look alone: that a pair has no point is not a finding, its
-    state is.
+    `latest` stands for every pair that is counted by itself, null before the first look alone: that a pair has no point
+    is not a finding, its state is. A pair that is counted in a bucket has neither.
     """
 
     drug: str
     reaction: str
+    bucket: Annotated[int | None, Field(description="Where the pair is counted with others, instead of by itself")]
     latest: PairOverviewModel | None
     points: list[PairPoint]
 

@@ -107,4 +107,6 @@ def get_pair(
         overview = read_overview(connection, context.protocol, drug, reaction)
     points = [PairPoint.model_validate({**row, "rule_states": msgspec.json.decode(row["rule_states"])}) for row in rows]
     latest = None if overview is None else model_of(PairOverviewModel, overview)
-    return PairSeries(drug=drug, reaction=reaction, latest=latest, points=points)
+    cell = context.protocol.cell(drug, reaction)
+    bucket = None if cell is None else context.protocol.layout.bucket(cell)
+    return PairSeries(drug=drug, reaction=reaction, bucket=bucket, latest=latest, points=points)

@@ -66,6 +66,7 @@ HUB_METRICS = (
     SeededMetric("kelsey_hub_refusals_total", "counter", _each("reason", "bad-signature")),
     SeededMetric("kelsey_hub_last_release_timestamp_seconds", "timestamp", _each("site", "a", "b")),
     SeededMetric("kelsey_hub_sdrs", "gauge", _each("state", "raised", "validated")),
+    SeededMetric("kelsey_hub_flagged_buckets", "gauge"),
     SeededMetric("kelsey_hub_deliveries_total", "counter", _each("result", "delivered", "retried", "failed")),
     SeededMetric("kelsey_hub_delivery_pending", "gauge"),
     SeededMetric("kelsey_hub_evaluation_seconds", "histogram"),

@@ -58,7 +58,7 @@ class PlayedSite:
         weights = [
             (place, number * WEIGHT_ONE)
             for cell, number in (counts or {}).items()
-            for place in (cell, layout.drug(cell), layout.reaction(cell))
+            for place in (*layout.positions([cell]), layout.drug(cell), layout.reaction(cell))
         ]
         self._history[epoch] = EpochVector.sum(weights)
         tables = PerSite().protect(self._spec, epoch, self._history, random_bytes=self._random.bytes)

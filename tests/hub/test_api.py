@@ -166,6 +166,7 @@ def test_each_route_lets_in_its_roles_alone(served: ServedHub, role: Role | None
         ("GET", "/v1/subscriptions/sub-0"): staff,
         ("DELETE", "/v1/subscriptions/sub-0"): staff,
         ("GET", "/v1/subscriptions/sub-0/deliveries"): staff,
+        ("GET", "/v1/residual"): staff,
         ("GET", "/v1/status"): staff,
         ("GET", "/v1/keys"): {Role.ADMIN},
         ("POST", "/v1/keys"): {Role.ADMIN},
