@@ -43,6 +43,8 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     factorisation_file
         The artefact of the protocol's factorisation, where it names one that is neither beside the protocol nor built
         in.
+    cells_file
+        The artefact of the protocol's active cells, where it names one that is not beside the protocol.
     listen
         ``host:port``; port 0 takes a free one.
     public_url
@@ -57,6 +59,7 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     protocol_file: Path
     factorisation_file: Path | None = None
+    cells_file: Path | None = None
     database_url: str | None = None
     database_url_file: Path | None = None
     listen: str = "127.0.0.1:8080"
@@ -171,7 +174,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def protocol(self) -> SurveillanceProtocol:
         """The protocol; raises `ConfigurationError`."""
-        return SurveillanceProtocol.load(self.hub.protocol_file, factorisation_file=self.hub.factorisation_file)
+        own = self.hub
+        return SurveillanceProtocol.load(
+            own.protocol_file, factorisation_file=own.factorisation_file, cells_file=own.cells_file
+        )
 
     def site_keys(self) -> dict[str, Ed25519PublicKey]:
         """Public key by site; raises `ConfigurationError` for a file that holds something else, or another's key."""

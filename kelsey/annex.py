@@ -78,8 +78,16 @@ def _purpose(protocol: SurveillanceProtocol) -> str:
         "## Purpose\n\n"
         "To find out early that a medicine is reported with a reaction more often than expected, over several sites "
         "together, without any record of a patient leaving its site. Counted are reports of "
-        f"{len(protocol.drugs):,} drugs with {len(protocol.reactions):,} reactions ({protocol.cell_count:,} pairs) of "
+        f"{len(protocol.drugs):,} drugs with {len(protocol.reactions):,} reactions "
+        f"({len(protocol.drugs) * len(protocol.reactions):,} pairs) of "
         f"the vocabulary {protocol.vocabulary}, a list that was fixed beforehand from public data. "
+        + (
+            ""
+            if protocol.residual_buckets is UNSET
+            else f"{protocol.cell_count:,} pairs, chosen from public data or from what was released before, are "
+            f"counted one by one; all others together, in {protocol.residual_buckets:,} groups that depend on their "
+            "names alone. "
+        )
         + (
             "Drugs and reactions that are read in free text count too; the text itself stays at the site."
             if protocol.with_narrative
@@ -118,13 +126,14 @@ def _flow(protocol: SurveillanceProtocol) -> str:
 
 def _leaves(protocol: SurveillanceProtocol) -> str:
     length = protocol.layout.length
+    each = "pair" if protocol.residual_buckets is UNSET else "pair or group of pairs"
     if protocol.cohort is None:
         size = f"one signed line of at most {maximum_release_bytes(protocol):,} bytes to the hub"
-        content = f"{length:,} integers with noise: one for each pair, drug and reaction"
+        content = f"{length:,} integers with noise: one for each {each}, drug and reaction"
     else:
         size = f"one signed message to each aggregator, of at most {maximum_share_bytes(protocol):,} bytes"
         content = (
-            f"its share of {length:,} counts, one for each pair, drug and reaction, and of as much noise, a row of "
+            f"its share of {length:,} counts, one for each {each}, drug and reaction, and of as much noise, a row of "
             "random numbers to whoever has that message alone"
         )
     return (

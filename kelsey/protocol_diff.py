@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from kelsey.cell_changes import cell_change
 from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
 from privacy.protocol import SurveillanceProtocol
 
@@ -50,6 +51,7 @@ _EFFECT_OF = {
     "honest_fraction": (Effect.GUARANTEE, "honest fraction"),
     "with_narrative": (Effect.GUARANTEE, "whether narratives count"),
     "vocabulary": (Effect.CELLS, "vocabulary"),
+    "residual_buckets": (Effect.CELLS, "residual buckets"),
 }
 
 
@@ -94,6 +96,9 @@ def differences(old: SurveillanceProtocol, new: SurveillanceProtocol) -> list[Ch
         said = "; ".join(_names(word, names) for word, names in (("added", added), ("removed", removed)) if names)
         now = f"{len(after):,}: {said}" if said else f"{len(after):,}, in another order"
         found.append(Change(what=field, before=f"{len(before):,}", after=now, effect=Effect.CELLS))
+    if old.active_cells != new.active_cells:
+        before, after = cell_change(old, new)
+        found.append(Change(what="active cells", before=before, after=after, effect=Effect.CELLS))
     return sorted(found, key=lambda change: list(Effect).index(change.effect))
 
 

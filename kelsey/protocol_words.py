@@ -20,7 +20,7 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
         "hash": protocol.hash,
         "era": f"{protocol.era}: {calendar.start} to {calendar.last_day(last)}, {calendar.count} {calendar.unit}s",
         "vocabulary": protocol.vocabulary,
-        "active cells": f"{len(protocol.drugs):,} drugs x {len(protocol.reactions):,} reactions",
+        "active cells": _cells(protocol),
         "guarantee": f"epsilon {protocol.epsilon:g}, delta {protocol.delta:g}: one patient at one site, whole era",
         "wallet": f"C = {protocol.wallet_capacity:g}, at most {protocol.wallet_operations} operations a patient, "
         "weights in steps of 1/256",
@@ -37,6 +37,13 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
         ),
         "rules": ", ".join(protocol.rules),
     }
+
+
+def _cells(protocol: SurveillanceProtocol) -> str:
+    product = f"{len(protocol.drugs):,} drugs x {len(protocol.reactions):,} reactions"
+    if protocol.residual_buckets is UNSET:
+        return product
+    return f"{protocol.cell_count:,} pairs of {product}; all others share {protocol.residual_buckets:,} buckets"
 
 
 def _trust(protocol: SurveillanceProtocol) -> str:

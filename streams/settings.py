@@ -58,6 +58,8 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     factorisation_file
         The artefact of the protocol's factorisation, where it names one that is neither beside the protocol nor built
         in.
+    cells_file
+        The artefact of the protocol's active cells, where it names one that is not beside the protocol.
     read_narratives
         Whether narratives are read for drugs and reactions.
     metrics_listen
@@ -76,6 +78,7 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     vocabulary: Literal["", "open"] = ""
     protocol_file: str = ""
     factorisation_file: str = ""
+    cells_file: str = ""
     read_narratives: bool = True
     metrics_listen: str = "127.0.0.1:9464"
     seal_grace_seconds: float = 300.0
@@ -230,8 +233,12 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not self.site.protocol_file:
             return None
-        artefact = self.path(self.site.factorisation_file) if self.site.factorisation_file else None
-        protocol = SurveillanceProtocol.load(self.path(self.site.protocol_file), factorisation_file=artefact)
+        matrix, cells = (
+            self.path(name) if name else None for name in (self.site.factorisation_file, self.site.cells_file)
+        )
+        protocol = SurveillanceProtocol.load(
+            self.path(self.site.protocol_file), factorisation_file=matrix, cells_file=cells
+        )
         if protocol.vocabulary != (label := self.vocabulary().label):
             raise ConfigurationError(
                 f"protocol {protocol.name} counts with vocabulary {protocol.vocabulary}, this site with {label}",

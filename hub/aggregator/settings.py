@@ -38,9 +38,9 @@ class OwnSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ----------
     role
         ``leader`` or ``helper``.
-    protocol_file, factorisation_file
-        The surveillance protocol, JSON, and the artefact of its factorisation where it names one that is neither
-        beside the protocol nor built in.
+    protocol_file, factorisation_file, cells_file
+        The surveillance protocol, JSON, and the artefacts of its factorisation and of its active cells where it names
+        one that is neither beside the protocol nor built in.
     signing_key_file
         Ed25519 private key, PEM, readable by Kelsey's user alone.
     database_url, database_url_file
@@ -64,6 +64,7 @@ class OwnSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     role: Role
     protocol_file: Path
     factorisation_file: Path | None = None
+    cells_file: Path | None = None
     signing_key_file: Path
     database_url: str | None = None
     database_url_file: Path | None = None
@@ -142,7 +143,9 @@ class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     def protocol(self) -> SurveillanceProtocol:
         """The protocol; raises `ConfigurationError` for one of another trust mode than ``secure-sum``."""
         own = self.aggregator
-        protocol = SurveillanceProtocol.load(own.protocol_file, factorisation_file=own.factorisation_file)
+        protocol = SurveillanceProtocol.load(
+            own.protocol_file, factorisation_file=own.factorisation_file, cells_file=own.cells_file
+        )
         if protocol.cohort is None:
             raise ConfigurationError(f"protocol {protocol.name} has trust mode {protocol.trust_mode}, not secure-sum")
         return protocol

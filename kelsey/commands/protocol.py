@@ -11,6 +11,7 @@ import click
 from kelsey.commands.options import EXISTING_FILE, OUTPUT_FILE, as_json_option, print_json
 from kelsey.commands.protocol_agreement import accept, activate, diff, sign
 from kelsey.commands.protocol_annex import annex
+from kelsey.commands.protocol_cells import cells, promote
 from kelsey.console import table
 
 __all__ = ["protocol"]
@@ -29,7 +30,9 @@ Examples:
   kelsey protocol new --name pilot --era 2027 --start 2027-01-01 --epoch month --epochs 12 \\
       --epsilon 1 --delta 1e-6 --out protocol.json
   kelsey protocol new --name national --era 2027 --start 2027-01-01 --epoch day --epochs 365 --epsilon 3 --delta 1e-7 \\
-      --trust secure-sum --minimum-cohort 40 --honest-fraction 0.8 --factorisation daily-year --out protocol.json"""
+      --trust secure-sum --minimum-cohort 40 --honest-fraction 0.8 --factorisation daily-year --out protocol.json
+  kelsey protocol new --name large --era 2027 --start 2027-01-04 --epoch week --epochs 52 --epsilon 3 --delta 1e-7 \\
+      --vocabulary terms.csv --cells cells.json --buckets 1048576 --out protocol.json"""
 )
 @click.option("--name", required=True, help="What people call it.")
 @click.option("--era", required=True, help="Name of the time for which budget and wallets are paid once.")
@@ -66,6 +69,13 @@ Examples:
 )
 @click.option("--minimum-cohort", type=int, help="Of secure-sum: fewest sites with which a sum is opened.")
 @click.option("--honest-fraction", type=float, help="Of secure-sum: share of them that is relied upon, in (0, 1].")
+@click.option(
+    "--cells",
+    "active",
+    type=EXISTING_FILE,
+    help="Artefact of `kelsey protocol cells`. Default: every pair has a cell of its own.",
+)
+@click.option("--buckets", type=int, help="Of --cells: number of buckets for all other pairs, a power of two.")
 @click.option("--out", type=OUTPUT_FILE, required=True, help="Protocol file (canonical JSON).")
 def new(
     name: str,
@@ -82,6 +92,8 @@ def new(
     trust: Literal["per-site", "secure-sum"],
     minimum_cohort: int | None,
     honest_fraction: float | None,
+    active: Path | None,
+    buckets: int | None,
     out: Path,
 ) -> None:
     """Make a protocol file; says what is unusual about it."""
@@ -91,6 +103,7 @@ def new(
     from hub.rules import rules_of
     from kelsey.factorise import artefact_fields
     from kelsey.intake import load_vocabulary
+    from privacy.active_cells import ActiveCells, cells_beside
     from privacy.calendar import EpochCalendar
     from privacy.chosen_strategy import BUILT_IN, built_in_artefact, factorisation_beside
     from privacy.factorisation_artefact import FactorisationArtefact
@@ -101,6 +114,7 @@ def new(
     if factorisation is not None:
         known = factorisation in BUILT_IN
         artefact = built_in_artefact(factorisation) if known else FactorisationArtefact.load(factorisation)
+    chosen = None if active is None else ActiveCells.load(active)
     made = SurveillanceProtocol(
         name=name,
         version="1",
@@ -116,9 +130,15 @@ def new(
         trust_mode=trust,
         minimum_cohort=UNSET if minimum_cohort is None else minimum_cohort,
         honest_fraction=UNSET if honest_fraction is None else honest_fraction,
+        active_cells=UNSET if chosen is None else chosen.hash,
+        residual_buckets=UNSET if buckets is None else buckets,
         **artefact_fields(artefact),
     )
     rules_of(made)
+    if chosen is not None:
+        made.bind(chosen)
+        chosen.dump(cells_beside(out))
+        click.echo(f"{cells_beside(out)}: hand it out with the protocol")
     if artefact is not None:
         made.bind(artefact)
         artefact.dump(factorisation_beside(out))
@@ -230,5 +250,5 @@ def factorise(
     click.echo(table(facts.items()))
 
 
-for _command in (accept, activate, annex, diff, sign):
+for _command in (accept, activate, annex, cells, diff, promote, sign):
     protocol.add_command(_command)

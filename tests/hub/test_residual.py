@@ -104,8 +104,8 @@ def test_the_active_pairs_are_scored_as_if_the_table_were_dense() -> None:
     assert sparse.total == pytest.approx(counts.sum(), rel=0.02)
     sparse = replace(sparse, total=dense.total, total_sd=dense.total_sd)
     found, wanted = noisy_scores(sparse), noisy_scores(dense)
-    for name, values in found.items():
-        np.testing.assert_allclose(values, wanted[name][list(ACTIVE)], rtol=1e-9, err_msg=name)
+    for name in found.keys() - {"q_value"}:  # which depends on how many pairs are scored
+        np.testing.assert_allclose(found[name], wanted[name][list(ACTIVE)], rtol=1e-9, err_msg=name)
 
 
 def test_few_buckets_are_flagged_where_nothing_is_and_the_one_where_something_is() -> None:

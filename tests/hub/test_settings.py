@@ -20,8 +20,10 @@ from hub.serve import HubServer
 from hub.settings import load_hub_settings
 from hub.status import status
 from hub.store import HubStore
+from privacy.active_cells import ActiveCells
 from tests.hub.federation import NOW, Federation
 from tests.hub.served_hub import write_settings
+from tests.privacy.examples import SOURCE, with_buckets
 from tests.privacy.strategies import ARTEFACTS, counting_with
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +209,15 @@ def test_the_artefact_of_a_protocol_is_read_where_the_settings_say(config: Path)
     ARTEFACTS["dense"].dump(config.parent / "matrix.json")
     config.write_text(config.read_text().replace("[hub]", '[hub]\nfactorisation_file = "matrix.json"'))
     assert load_hub_settings(config).protocol().strategy.epochs == under.calendar.count
+
+
+def test_the_active_cells_of_a_protocol_are_read_where_the_settings_say(config: Path) -> None:
+    under = with_buckets([0, 5], buckets=4)
+    under.dump(config.parent / "protocol.json")
+    with pytest.raises(ConfigurationError, match=r"protocol\.cells\.json: No such file"):
+        load_hub_settings(config).protocol()
+    assert any(not finding.is_ok and "cells.json" in finding.detail for finding in check_hub(config))
+    cells = ActiveCells.of(under.layout.active, drugs=under.drugs, reactions=under.reactions, source=SOURCE)
+    cells.dump(config.parent / "elsewhere.json")
+    config.write_text(config.read_text().replace("[hub]", '[hub]\ncells_file = "elsewhere.json"'))
+    assert load_hub_settings(config).protocol().layout.lengths["pair"] == 6

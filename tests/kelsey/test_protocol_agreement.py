@@ -213,11 +213,14 @@ def test_every_field_of_a_protocol_is_compared() -> None:
         "rules": ("evans",), "factorisation": "0" * 64,
     }  # fmt: skip
     together = {"trust_mode", "minimum_cohort", "honest_fraction"}
+    together |= {"active_cells", "residual_buckets"}
     assert other.keys() | together | {"schema_version"} == set(SurveillanceProtocol.__struct_fields__)
     for field, value in other.items():
         assert len(differences(under(), msgspec.structs.replace(under(), **{field: value}))) == 1, field
     summed = under(trust_mode="secure-sum", minimum_cohort=2, honest_fraction=0.5)
     assert len(differences(under(), summed)) == 3
+    large = under(active_cells="0" * 64, residual_buckets=4)
+    assert [each.effect for each in differences(under(), large)] == [Effect.CELLS] * 2
 
 
 def test_a_protocol_for_a_sum_is_made_on_the_command_line(tmp_path: Path) -> None:

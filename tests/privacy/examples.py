@@ -13,6 +13,7 @@ from privacy.active_cells import ActiveCells
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
 
+SOURCE = "chosen for a test"
 Names = int | tuple[str, ...]
 
 
@@ -39,7 +40,5 @@ def _names(kind: str, names: Names) -> tuple[str, ...]:
 def with_buckets(active: Iterable[int], *, buckets: int, **fields: Any) -> SurveillanceProtocol:
     """A protocol whose pairs share `buckets` unless they are `active`, bound to its artefact."""
     plain = protocol(**fields, active_cells="0" * 64, residual_buckets=buckets)
-    cells = ActiveCells.of(
-        np.array(list(active)), drugs=plain.drugs, reactions=plain.reactions, source="chosen for a test"
-    )
+    cells = ActiveCells.of(np.array(list(active)), drugs=plain.drugs, reactions=plain.reactions, source=SOURCE)
     return msgspec.structs.replace(plain, active_cells=cells.hash).bind(cells)
