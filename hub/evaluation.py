@@ -113,7 +113,13 @@ class Evaluator:
         with self._store.read() as connection:
             releases = self._release_count(connection, epoch)
             totals = running_totals(connection, self._shelf, self._protocol, epoch)
-        scores = noisy_scores(totals, level=self._level, prior=self._prior.prior, weight_ratio=self._weight_ratio)
+        scores = noisy_scores(
+            totals,
+            level=self._level,
+            prior=self._prior.prior,
+            weight_ratio=self._weight_ratio,
+            looks=self._protocol.calendar.count,
+        )
         flags = {rule.name: rule.flags(scores) for rule in self._rules}
         residual = flagged_buckets(totals, self._protocol, weight_ratio=self._weight_ratio)
         candidates = [

@@ -17,10 +17,19 @@ from cases import ConfigurationError
 from detectors.rules import STANDARD_RULES, Condition, Rule, load_presets, parse_rules
 from privacy.protocol import SurveillanceProtocol
 
-__all__ = ["DEFAULT_RULES", "DISCOVERY_RULE", "SCORE_RULE", "load_noise_aware_rules", "rules_named", "rules_of"]
+__all__ = [
+    "DEFAULT_RULES",
+    "DISCOVERY_RULE",
+    "ERA_DISCOVERY_RULE",
+    "SCORE_RULE",
+    "load_noise_aware_rules",
+    "rules_named",
+    "rules_of",
+]
 
 SCORE_RULE = "noise-aware-z"
 DISCOVERY_RULE = "noise-aware-fdr"
+ERA_DISCOVERY_RULE = "noise-aware-fdr-era"
 DEFAULT_RULES = (DISCOVERY_RULE, SCORE_RULE, *STANDARD_RULES)
 """Of a protocol that names no other, of the demonstration and of back-tests."""
 _PREFIX = "noise-aware-"
@@ -30,14 +39,14 @@ _NOISY_OF = {
     "n": "n_lower", "prr": "prr_lower", "ror": "ror_lower", "ic": "ic_lower", "chi2": "z_tail",
     "prr_lower": "prr_lower", "ror_lower": "ror_lower", "ic_lower": "ic_lower", "ebgm": "ebgm", "eb05": "eb05",
 }  # fmt: skip
-_NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower", "q_value"}
+_NOISY_COLUMNS = {*_NOISY_OF.values(), "rrr_lower", "q_value", "q_value_era"}
 
 
 def load_noise_aware_rules() -> dict[str, Rule]:
     """All rules the hub knows, by name.
 
-    ``noise-aware-z`` and ``noise-aware-fdr`` are the hub's own; there is a ``noise-aware-<preset>`` for every published
-    preset.
+    ``noise-aware-z``, ``noise-aware-fdr`` and ``noise-aware-fdr-era`` are the hub's own; there is a
+    ``noise-aware-<preset>`` for every published preset.
     """
     text = files("hub").joinpath("noise_aware_rules.toml").read_text(encoding="utf-8")
     rules = parse_rules(text, columns=_NOISY_COLUMNS)

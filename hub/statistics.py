@@ -36,7 +36,12 @@ class ScoreState(IntEnum):
 
 
 def noisy_scores(
-    totals: NoisyTotals, *, level: float = 0.95, prior: GammaMixture | None = None, weight_ratio: float = 1.0
+    totals: NoisyTotals,
+    *,
+    level: float = 0.95,
+    prior: GammaMixture | None = None,
+    weight_ratio: float = 1.0,
+    looks: int = 1,
 ) -> dict[str, NDArray[np.float64]]:
     r"""All measures of all pairs that have a count of their own, in the order of `NoisyTotals.pair`.
 
@@ -51,6 +56,8 @@ def noisy_scores(
     weight_ratio
         Sum of squared weights over sum of weights of the contributions, in (0, 1]: the sampling variance of a count of
         1. No release tells it; 1 is never too small, and too wide where patients have many pairs.
+    looks
+        How often the era is looked at, this look among them; at least 1.
 
     Returns
     -------
@@ -58,8 +65,8 @@ def noisy_scores(
         Arrays over all cells: ``n`` (may be negative: it is noisy), ``n_sd``, ``n_lower`` (`n` less `z` standard
         deviations of noise), ``expected``, and ``prr``, ``ror``, ``rrr``, ``ic``, each with ``_lower`` and
         ``_upper``, ``ebgm`` with ``eb05`` and ``eb95`` (whatever the level), ``z`` (score test of no association),
-        ``z_tail`` (`tail_score`), ``q_value`` (see below), ``detectable_excess`` (`hub.pair_state`) and ``state``
-        (`ScoreState`).
+        ``z_tail`` (`tail_score`), ``q_value`` and ``q_value_era`` (see below), ``detectable_excess``
+        (`hub.pair_state`) and ``state`` (`ScoreState`).
         NaN is "not enough information", never 0; an upper bound is infinite where nothing is too large.
 
     Notes
@@ -70,14 +77,19 @@ def noisy_scores(
     - ``q_value``: Benjamini and Hochberg's adjusted `tail_chance` of ``z_tail``. The family is every pair whose margins
       are known, also those at or below expectation, with chance 1: all of them were looked at. Which they are depends
       on margins alone, not on what the pair itself shows.
+    - ``q_value_era``: `looks` times as much, at most 1. What is raised at any look is at least as much as at each of
+      them, so that the false share of all that was ever raised is at most the sum of the shares of the looks.
     - Counts, expected counts and noise are analysed in units of `weight_ratio` (quasi-Poisson), and given as they are.
     """
     if not 0 < level < 1:
         raise ParameterError(f"level must lie in (0, 1), not {level!r}")
     if not 0 < weight_ratio <= 1:
         raise ParameterError(f"weight_ratio must lie in (0, 1], not {weight_ratio!r}")
+    if not looks >= 1:
+        raise ParameterError(f"looks must be at least 1, not {looks!r}")
     prior = load_public_prior().prior if prior is None else prior
     scores = _scores(totals.divided(weight_ratio), level=level, prior=prior)
+    scores["q_value_era"] = np.minimum(looks * scores["q_value"], 1.0)
     for name in ("n", "n_sd", "n_lower", "expected", "detectable_excess"):
         scores[name] = scores[name] * weight_ratio
     return scores

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.validity.study import Table
 from hub.noisy_totals import NoisyTotals
-from hub.rules import DISCOVERY_RULE, SCORE_RULE, load_noise_aware_rules
+from hub.rules import DISCOVERY_RULE, ERA_DISCOVERY_RULE, SCORE_RULE, rules_named
 from hub.statistics import noisy_scores
 from kelsey.simulation import Population, SimulationSettings
 from privacy.factorisation import SquareRootFactorisation
@@ -24,12 +24,12 @@ __all__ = ["RaisedShares", "World", "false_discoveries", "raised_shares"]
 
 _SEED = 20261125
 _DRUGS, _REACTIONS, _PLANTED = 200, 400, 32
-_MARGIN_NOISE = sqrt(17 * 0.95 / 0.05)  # of a margin, relative to a pair: 16 operations, 5 % of the budget
+_MARGIN_NOISE = sqrt(2 * 0.95 / 0.05)  # of a margin, relative to a pair: two margins with 5 % of the budget
 _BITS = 12
 _VOLUMES = {"1 million": 4.6, "10 million": 46.0}  # reports of a pair, mean: half of what so many reports hold
 _SIGMAS = {3: 2.66, 1: 7.27}  # of one release by a secure sum, all in, by epsilon
 _HETEROGENEITY = 0.4
-_POPULATIONS, _FEW = 16, 6
+_POPULATIONS, _FEW = 8, 4
 _LABELS = ("reports", "epsilon", "looks", "sd of log null ratios", "rule")
 _COUNTS = ("raised", "raised at any look")
 _SHARES = ("found", "false", "not planted", "false, at any look")
@@ -83,14 +83,14 @@ class RaisedShares:
 
 
 def raised_shares(world: World, *, populations: int, random: np.random.Generator) -> Mapping[str, RaisedShares]:
-    """What ``noise-aware-fdr`` and ``noise-aware-z`` raise in so many populations, by rule."""
-    rules = [load_noise_aware_rules()[name] for name in (DISCOVERY_RULE, SCORE_RULE)]
+    """What the hub's own rules raise in so many populations, by rule."""
+    rules = rules_named((DISCOVERY_RULE, ERA_DISCOVERY_RULE, SCORE_RULE))
     rows: dict[str, list[tuple[float, ...]]] = {rule.name: [] for rule in rules}
     for _ in range(populations):
         expected, ratio, is_planted = _population(world, random)
         ever = {rule.name: np.zeros(ratio.size, dtype=np.bool_) for rule in rules}
         for totals in _looks(world, expected * ratio, random):
-            scores = noisy_scores(totals)
+            scores = noisy_scores(totals, looks=world.looks)
             now = {rule.name: rule.flags(scores) for rule in rules}
             for name, flags in now.items():
                 ever[name] |= flags
@@ -151,7 +151,7 @@ def _looks(world: World, mean: _Floats, random: np.random.Generator) -> Iterator
 
 
 def false_discoveries() -> Table:
-    """What both rules raise, find and get wrong, by volume, budget, looks and heterogeneity of null ratios."""
+    """What these rules raise, find and get wrong, by volume, budget, looks and heterogeneity of null ratios."""
     random = np.random.default_rng(_SEED)
     worlds = [
         (name, epsilon, World(mean_count=mean, sigma=sigma, looks=looks, heterogeneity=heterogeneity), populations)

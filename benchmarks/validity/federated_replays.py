@@ -148,8 +148,8 @@ def secure_sum_replays() -> Table:
         rows=rows,
         notes=(
             f"Missed in all: {len(gone)}; by the noise {int(gone['is_in_quiet'].sum())}, for other reasons "
-            f"{int((~gone['is_in_quiet']).sum())}: wallets halve the counts, and the hub's rules ask for more standard "
-            f"deviations than the published rules do: even of exact counts they raise {_share(wanted, 'is_exact')}.",
+            f"{int((~gone['is_in_quiet']).sum())}: wallets halve the counts, and published rules ask for less. On "
+            f"exact counts the hub's rules raise {_share(wanted, 'is_exact')}.",
             *(f"Missed: {line}" for line in lines),
         ),
     )

@@ -150,8 +150,13 @@ def test_differing_null_ratios_are_found_and_the_pairs_raised_truly_stand_out() 
     assert shares.false[0] < 0.05
 
 
-def test_pairs_once_raised_stay_raised() -> None:
-    world = World(mean_count=46.0, sigma=7.27, looks=3)
-    for shares in raised_shares(world, populations=1, random=np.random.default_rng(8)).values():
-        assert shares.ever_raised[0] > shares.raised[0] > 10
-        assert 0 < shares.ever_false[0] < 0.5
+def test_pairs_once_raised_stay_raised_and_the_rate_of_an_era_is_kept() -> None:
+    world = World(mean_count=46.0, sigma=7.27, looks=4)
+    shares = raised_shares(world, populations=1, random=np.random.default_rng(8))
+    one_look, era, bar = (shares[f"noise-aware-{name}"] for name in ("fdr", "fdr-era", "z"))
+    for each in (one_look, bar):
+        assert each.ever_raised[0] > each.raised[0] > 10
+        assert 0.05 < each.ever_false[0] < 0.5
+    ever = era.ever_raised[0]
+    assert 10 < ever < one_look.ever_raised[0]
+    assert era.ever_false[0] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / ever)

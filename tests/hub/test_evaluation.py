@@ -96,6 +96,10 @@ def test_every_pair_has_a_state_and_what_could_have_been_seen(store: HubStore, f
     evaluator = Evaluator(store, protocol)
     view = evaluator.evaluate(1, at=NOW)
     evaluator.evaluate(0, at=NOW)  # an older look leaves the newest as it is
+    era = np.minimum(protocol.calendar.count * view.scores["q_value"], 1)
+    np.testing.assert_array_equal(view.scores["q_value_era"], era)
+    assert protocol.calendar.count > 1
+    assert np.nanmin(era) < 0.05 < np.nanmedian(era)
     flagged = np.logical_or.reduce(list(view.flags.values()))
     seen = set()
     with store.read() as connection:

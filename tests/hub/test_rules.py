@@ -13,7 +13,7 @@ from scipy.stats import norm, poisson
 from cases import ConfigurationError
 from detectors.rules import Condition, Rule
 from hub.noisy_totals import NoisyTotals
-from hub.rules import DISCOVERY_RULE, SCORE_RULE, load_noise_aware_rules, rules_of
+from hub.rules import DISCOVERY_RULE, ERA_DISCOVERY_RULE, SCORE_RULE, load_noise_aware_rules, rules_of
 from hub.statistics import noisy_scores
 from hub.tail_score import tail_chance, tail_score
 from tests.hub.federation import make_protocol
@@ -136,6 +136,7 @@ def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
     assert set(rules) == {
         SCORE_RULE,
         DISCOVERY_RULE,
+        ERA_DISCOVERY_RULE,
         *(f"noise-aware-{name}" for name in ("evans", "ema", "evdas", "evdas_monitored", "umc", "mhra", "fda")),
     }
     floor = rules[SCORE_RULE].conditions
@@ -144,7 +145,8 @@ def test_published_rules_are_applied_to_lower_bounds_above_the_floor() -> None:
     assert {column for name in shrunken for column in columns(rules[name])} == {"eb05", "ebgm", "n_lower"}
     assert rules["noise-aware-fda"].conditions == (Condition(column="eb05", at_least=2),)
     assert rules[DISCOVERY_RULE].conditions == (Condition(column="q_value", at_most=0.05), *floor[1:])
-    for name in set(rules) - {SCORE_RULE, DISCOVERY_RULE, *shrunken}:
+    assert rules[ERA_DISCOVERY_RULE].conditions == (Condition(column="q_value_era", at_most=0.05), *floor[1:])
+    for name in set(rules) - {SCORE_RULE, DISCOVERY_RULE, ERA_DISCOVERY_RULE, *shrunken}:
         conditions = rules[name].conditions
         assert conditions[: len(floor)] == floor
         assert {condition.column for condition in conditions} <= {
@@ -161,7 +163,10 @@ def test_a_protocol_names_its_rules() -> None:
     assert names("umc", SCORE_RULE) == ["noise-aware-umc", SCORE_RULE]
     assert names("evans", "noise-aware-evans") == ["noise-aware-evans"]
     assert names() == []
-    with pytest.raises(ConfigurationError, match=r"'evens'.*known: noise-aware-z, noise-aware-fdr, noise-aware-evans"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"'evens'.*known: noise-aware-z, noise-aware-fdr, noise-aware-fdr-era, noise-aware-evans",
+    ):
         names("evens")
 
 

@@ -198,6 +198,10 @@ def test_q_values_are_those_of_all_pairs_with_known_margins() -> None:
     chance = np.where(z > 0, norm.sf(z), 1.0)  # at and below expectation nothing is looked for: chance 1
     assert np.sum(z == 0) > 100
     np.testing.assert_allclose(known["q_value"], false_discovery_control(chance), rtol=1e-12)
+    np.testing.assert_array_equal(known["q_value_era"], known["q_value"])
+    era = noisy_scores(noisy(pair), looks=12)
+    np.testing.assert_array_equal(era["q_value"], known["q_value"])
+    np.testing.assert_allclose(era["q_value_era"], np.minimum(12 * known["q_value"], 1))
     # drugs whose margins are unknown have none, and do not count
     totals = noisy(np.vstack([pair, random.normal(2, 9, (10, 30))]))
     more = replace(totals, drug=np.where(np.arange(30) < 20, totals.drug, 10.0))
@@ -293,6 +297,11 @@ def test_a_higher_level_is_wider() -> None:
 def test_level_outside_its_range_is_refused(level: float) -> None:
     with pytest.raises(ParameterError, match="level must lie in"):
         noisy_scores(noisy(np.array([[60.0]])), level=level)
+
+
+def test_an_era_without_looks_is_refused() -> None:
+    with pytest.raises(ParameterError, match="looks must be at least 1, not 0"):
+        noisy_scores(noisy(np.array([[60.0]])), looks=0)
 
 
 def test_totals_that_do_not_fit_are_refused() -> None:

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import kstest, mannwhitneyu
 
 from cases import ParameterError
+from hub.noisy_totals import NoisyTotals
+from hub.rules import load_noise_aware_rules
+from hub.statistics import noisy_scores
 from kelsey.simulation import PatientPairs, Population, SimulationSettings, View, run_simulation, wallet_weights
 from kelsey.simulation.contributions import coordinate_sums
 from kelsey.simulation.counting import count_population
+from kelsey.simulation.outcome import FDR, Outcome, Truth
 from kelsey.simulation.output import simulation_document
 from kelsey.simulation.ranking import area_under_curve, average_precision, threshold_at_fdr
 from kelsey.simulation.run import SimulationResult
@@ -217,6 +221,25 @@ def test_where_nothing_is_associated_next_to_nothing_is_called() -> None:
     # rule at 4.1 standard deviations: 2 in 100,000 of 1,200 pairs
     assert np.mean([view.outcome.rule_flagged for result in results for view in result.views]) < 0.2
     assert all(np.isnan(view.outcome.recall) and np.isnan(view.outcome.auc) for view in results[0].views)
+
+
+def test_recall_and_false_discoveries_are_those_of_the_hubs_own_rule() -> None:
+    random = np.random.default_rng(13)
+    is_signal = np.arange(600) % 40 == 0
+    mean = np.full(600, 10.0)
+    mean[is_signal] = random.choice([12.0, 25.0, 45.0, 80.0], is_signal.sum())
+    count = random.poisson(mean).astype(np.float64).reshape(20, 30)
+    totals = NoisyTotals(
+        pair=count + random.normal(0, 4, count.shape), drug=count.sum(axis=1), reaction=count.sum(axis=0),
+        total=float(count.sum()), pair_sd=4.0, drug_sd=0.0, reaction_sd=0.0, total_sd=0.0,
+    )  # fmt: skip
+    rules = load_noise_aware_rules()
+    outcome = Outcome.of(totals, Truth(is_signal, ~is_signal, count.ravel()), rules)
+    raised = rules["noise-aware-fdr"].flags(noisy_scores(totals))
+    assert rules["noise-aware-fdr"].conditions[0].threshold == FDR
+    assert outcome.flagged == raised.sum() >= 5
+    assert outcome.recall == raised[is_signal].mean()
+    assert outcome.fdr == 1 - is_signal[raised].mean()
 
 
 def test_intervals_cover() -> None:
