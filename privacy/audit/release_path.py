@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from cases.errors import ParameterError
+from privacy.active_cells import ActiveCells
 from privacy.audit.canary import Canary, Move
 from privacy.epoch_vector import EpochVector
 from privacy.patient_wallet import PatientOutcome, PatientWallet, charge
@@ -31,6 +32,7 @@ Tables = dict[str, NDArray[np.int64]]
 History = Mapping[int, EpochVector]
 RandomBytes = Callable[[int], bytes]
 
+_BUCKETS = 8  # few, so that the canary's pairs meet
 _OTHERS = 7 * 256  # what other patients have everywhere: the same in both worlds
 
 
@@ -42,7 +44,8 @@ class ReleasePath:
     protocol
         Whose budget, wallet, margin share and grid are audited. Its cells are replaced by the canary's; a calendar that
         counts with the square root is cut to `epochs` (noise and sensitivity scale with it), one with an artefact keeps
-        its matrix and the last `epochs` are audited.
+        its matrix and the last `epochs` are audited. Where it has buckets, half of the canary's pairs are counted in
+        such.
     epochs
         Number of releases that the audit looks at.
     canary
@@ -133,12 +136,26 @@ def _small_world(protocol: SurveillanceProtocol, canary: Canary, epochs: int) ->
     calendar = protocol.calendar
     if protocol.factorisation is msgspec.UNSET:
         calendar = msgspec.structs.replace(calendar, count=epochs)
+    drugs = tuple(f"drug {number}" for number in range(canary.drugs))
+    reactions = tuple(f"reaction {number}" for number in range(canary.reactions))
+    cells = None if protocol.residual_buckets is msgspec.UNSET else _half_active(canary, drugs, reactions)
     small = msgspec.structs.replace(
         protocol,
-        drugs=tuple(f"drug {number}" for number in range(canary.drugs)),
-        reactions=tuple(f"reaction {number}" for number in range(canary.reactions)),
+        drugs=drugs,
+        reactions=reactions,
         calendar=calendar,
+        active_cells=msgspec.UNSET if cells is None else cells.hash,
+        residual_buckets=msgspec.UNSET if cells is None else _BUCKETS,
     )
+    if cells is not None:
+        small.bind(cells)
     if protocol.factorisation is not msgspec.UNSET:
         vars(small)["strategy"] = protocol.strategy  # the very matrix, bound to the protocol before
     return small
+
+
+def _half_active(canary: Canary, drugs: tuple[str, ...], reactions: tuple[str, ...]) -> ActiveCells:
+    """Every other pair of the canary, and all of nobody's; the rest meets in buckets."""
+    pairs = sorted({cell for move in canary.moves for cell in (*move.added, *move.removed)})
+    others = np.setdiff1d(np.arange(len(drugs) * len(reactions)), pairs[1::2])
+    return ActiveCells.of(others, drugs=drugs, reactions=reactions, source="an audit")

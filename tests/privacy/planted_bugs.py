@@ -8,6 +8,7 @@ from types import MappingProxyType
 import msgspec
 import numpy as np
 
+from privacy.active_cells import ActiveCells
 from privacy.audit import Canary, Move, ReleasePath, SecureSumPath
 from privacy.audit.release_path import History, RandomBytes, Tables
 from privacy.dense_factorisation import DenseFactorisation
@@ -15,6 +16,8 @@ from privacy.epoch_vector import EpochVector
 from privacy.factorisation_artefact import FactorisationArtefact
 from privacy.patient_wallet import PatientOutcome, PatientWallet, charge
 from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import ReleaseSpec
+from privacy.table_layout import TableLayout
 from privacy.trust_mode import add_noise
 from privacy.wallet import WEIGHT_ONE, Account, Operation, WalletPolicy
 from privacy.workload import Workload
@@ -216,3 +219,23 @@ class ShareMissing(SecureSumPath):
     def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
         super().__init__(protocol, epochs=epochs, patients=patients)
         self.noisy_sites -= 1
+
+
+class BucketPaidByPair(ReleasePath):
+    """The account knows pairs, the table buckets: two that meet count twice and were paid for as if they did not."""
+
+    def __init__(self, protocol: SurveillanceProtocol, *, epochs: int, patients: int) -> None:
+        super().__init__(protocol, epochs=epochs, patients=patients, canary=matching(2 * OPERATIONS, range(OPERATIONS)))
+        small = self.protocol
+        cells = ActiveCells.of(np.array([1]), drugs=small.drugs, reactions=small.reactions, source="nobody's pair")
+        self.protocol = msgspec.structs.replace(small, active_cells=cells.hash, residual_buckets=2).bind(cells)
+        self.spec = ReleaseSpec.of(self.protocol)
+
+    def charge(self, wallet: PatientWallet, move: Move) -> PatientOutcome:
+        dense, layout = TableLayout(2 * OPERATIONS, 2 * OPERATIONS), self.protocol.layout
+        outcome = charge(wallet, added=move.added, removed=move.removed, policy=self.spec.wallet, layout=dense)
+        moved = tuple(
+            Operation(layout.positions([cell])[0] if cell < dense.cells else cell - dense.cells + layout.cells, weight)
+            for cell, weight in outcome.operations
+        )
+        return PatientOutcome(outcome.wallet, moved, outcome.blocked)

@@ -13,7 +13,7 @@ from privacy.audit import AuditVerdict, Canary, Move, ReleasePath, SecureSumPath
 from privacy.audit.error_bounds import epsilon_lower_bound, mu_lower_bound, upper_rate
 from privacy.protocol import SurveillanceProtocol
 from tests.privacy import planted_bugs
-from tests.privacy.examples import protocol
+from tests.privacy.examples import protocol, with_buckets
 from tests.privacy.planted_bugs import OPERATIONS
 from tests.privacy.strategies import counting_with
 
@@ -53,6 +53,23 @@ def test_the_matrix_of_an_artefact_is_audited_at_its_end() -> None:
     assert found["pair"].mu_lower_bound == pytest.approx(found["pair"].mu_canary, rel=0.06)
 
 
+@pytest.mark.parametrize("kind", [ReleasePath, SecureSumPath])
+def test_a_canary_whose_pairs_meet_in_buckets_passes_and_is_seen(kind: type[ReleasePath]) -> None:
+    sparse = with_buckets(
+        [0], buckets=1 << 20, wallet_operations=OPERATIONS, trust_mode="secure-sum", minimum_cohort=5,
+        honest_fraction=0.8,
+    )  # fmt: skip
+    path = kind(sparse, epochs=4, patients=5)
+    layout = path.protocol.layout
+    pairs = path.canary.moves[0].added
+    positions = list(layout.positions(pairs))
+    assert sum(place < layout.cells - 8 for place in positions) == (len(pairs) + 1) // 2
+    assert path.replay([1, 2])
+    for found in run(path, runs=40_000).values():
+        assert found.verdict is AuditVerdict.PASS
+        assert 0.9 <= found.mu_lower_bound / found.mu_claimed <= 1
+
+
 # name of the bug, runs of each world, patients, tables that must fail, tables that must not
 PLANTED = [
     (planted_bugs.SigmaHalved, 400, 5, {"pair", "margins", "all"}, set()),
@@ -68,6 +85,7 @@ PLANTED = [
     (planted_bugs.NoiseRepeated, 400, 1, {"pair", "margins", "all"}, set()),
     (planted_bugs.SameSignAgain, 4_000, 5, {"pair"}, set()),
     (planted_bugs.ReportsCounted, 400, 5, {"pair", "margins", "all"}, set()),
+    (planted_bugs.BucketPaidByPair, 2_000, 5, {"pair", "all"}, {"margins"}),
 ]
 
 
