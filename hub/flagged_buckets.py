@@ -10,12 +10,11 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from cases import ParameterError
 from detectors.multiplicity import benjamini_hochberg
 from hub.noisy_totals import NoisyTotals
-from hub.tail_score import tail_score
+from hub.tail_score import tail_chance, tail_score
 from privacy.protocol import SurveillanceProtocol
 from privacy.residual_cells import ResidualCells
 
@@ -92,8 +91,7 @@ def bucket_q_values(totals: NoisyTotals, *, weight_ratio: float = 1.0) -> tuple[
     variance = (
         scaled.pair_sd**2 + (buckets.product_sd[known] / scaled.total) ** 2 + (e * scaled.total_sd / scaled.total) ** 2
     )
-    chance = np.where(count > e, ndtr(-tail_score(count, e, variance)), 1.0)
-    q_values[known] = benjamini_hochberg(chance)
+    q_values[known] = benjamini_hochberg(tail_chance(tail_score(count, e, variance)))
     return expected * weight_ratio, q_values
 
 
