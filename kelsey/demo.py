@@ -141,6 +141,8 @@ def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSumm
             federation.observe([epoch])
             for counts, log in zip(found.values(), (federation.pooled.log, federation.hub_log), strict=True):
                 counts.append(_found(generator.planted, log.first))
+            if house is not None:
+                house.look()
             advance()
         summed: dict[tuple[str, str], date] | None = None
         if house is not None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cases import ServiceError
 from hub.keys import add_key
 from hub.roles import Role
 from hub.serve import serve
 from hub.settings import load_hub_settings
 from hub.store import HubStore
 
-__all__ = ["serve_demo"]
+__all__ = ["require_free_port", "serve_demo"]
+
+
+def require_free_port(port: int) -> None:
+    """Raise `ServiceError` where `serve_demo` could not listen: said before minutes are played, not after."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise ServiceError(
+            f"127.0.0.1:{port} cannot be listened on: {os.strerror(error.errno or 0)}", hint="choose another with --port"
+        ) from error
 
 
 def serve_demo(out: Path, *, port: int, announce: Callable[[str], None]) -> None:

@@ -6,11 +6,13 @@ For the demonstration: plain HTTP on 127.0.0.1, keys drawn for the run, everythi
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +34,11 @@ from privacy.secure_sum import Role
 
 __all__ = ["LoopbackHouse"]
 
+_log = logging.getLogger(__name__)
+
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
+_MOST_STARTS = 4
 _NEVER_SECONDS = 100 * 365 * 86_400  # the leader goes on when all sites are in, and not before
 
 
@@ -52,7 +57,7 @@ class LoopbackHouse:
     Raises
     ------
     ServiceError
-        A process ended before its time; the message names its log.
+        A site's process ended before its time, or another one again and again; the message names its log.
     """
 
     def __init__(self, folder: Path, protocol: SurveillanceProtocol, sites: Iterable[str]) -> None:
@@ -60,6 +65,8 @@ class LoopbackHouse:
         self._protocol = protocol
         self._sites = tuple(sites)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, list[str]] = {}
+        self._starts = Counter[str]()
         self._logs: list[IO[bytes]] = []
         self._ports = dict(zip(("hub", *Role), _free_ports(1 + len(Role)), strict=True))
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +128,7 @@ class LoopbackHouse:
         try:
             end, seen = time.monotonic() + timeout_seconds, 0
             while seen < self._protocol.calendar.count:
-                self._check()
+                self.look()
                 if time.monotonic() > end:
                     raise ServiceError(f"the hub has seen {seen} of {self._protocol.calendar.count} epochs in time")
                 evaluated = _evaluated(store)
@@ -166,17 +173,32 @@ class LoopbackHouse:
         self.close()
         signal.signal(signal.SIGTERM, self._before)
 
-    def _check(self) -> None:
-        for name, process in self._processes.items():
+    def look(self) -> None:
+        """Start the hub or an aggregator again that has ended; raise `ServiceError` for a site, which is lost.
+
+        To be called now and then until `wait`, which does so itself.
+        """
+        for name, process in list(self._processes.items()):
             code = process.poll()
-            if code is not None and (code != 0 or name not in self._sites):
-                raise ServiceError(f"the process of {name} ended with code {code}", hint=f"see {self._log(name)}")
+            if code is None or (code == 0 and name in self._sites):
+                continue
+            said = f"the process of {name} ended with code {code}"
+            if name in self._sites or self._starts[name] >= _MOST_STARTS:
+                raise ServiceError(said, hint=f"see {self._log(name)}")
+            _log.warning("%s; it is started again", said)
+            self._begin(name)
 
     def _launch(self, name: str, *arguments: str) -> None:
-        log = self._log(name).open("wb")
+        self._commands[name] = [sys.executable, *arguments]
+        self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        log = self._log(name).open("ab")
         self._logs.append(log)
-        command = [sys.executable, *arguments]
-        self._processes[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path.cwd())  # noqa: S603  our own
+        self._starts[name] += 1
+        self._processes[name] = subprocess.Popen(  # noqa: S603  our own
+            self._commands[name], stdout=log, stderr=log, cwd=Path.cwd()
+        )
 
     def _draw(self, name: str) -> None:
         key = Ed25519PrivateKey.generate()

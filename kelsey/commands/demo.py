@@ -45,13 +45,14 @@ def demo(serve: bool, port: int, seed: int, out: Path, trust: Literal["per-site"
     runs of one seed differ a little at the hub, and only there.
     """
     from kelsey.demo import run_demo
+    from kelsey.demo_hub import require_free_port, serve_demo
 
+    if serve:
+        require_free_port(port)
     summary = run_demo(seed=seed, out=out, trust=trust)
     if as_json:
         print_json(summary.as_dict())
     else:
         click.echo(summary.text())
     if serve:
-        from kelsey.demo_hub import serve_demo
-
         serve_demo(out, port=port, announce=lambda line: click.echo(line, err=True))

@@ -296,6 +296,11 @@ def test_clocks_that_differ_are_waited_for(town: Town) -> None:
     town.clocks[Role.HELPER].now = PROTOCOL.calendar.closes_at(0)
     town.step()
     assert [town.next_epoch(role) for role in Role] == [1, 1]
+    fill(town, 1)
+    town.clocks[Role.LEADER].now = PROTOCOL.calendar.closes_at(1) - timedelta(seconds=1)
+    town.clocks[Role.HELPER].now = after(1)
+    town.step()
+    assert [town.next_epoch(role) for role in Role] == [1, 1]
     town.check()
 
 

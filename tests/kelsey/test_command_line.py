@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,15 @@ def test_missing_files_and_arguments_are_wrong_usage(arguments: tuple[str, ...])
     code, _, err = run(*arguments)
     assert code == 2
     assert "Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_said_before_the_demonstration_is_played(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("demo", "--serve", "--port", str(port), "--out", str(tmp_path / "demo"))
+    assert code == 1
+    assert f"127.0.0.1:{port} cannot be listened on: Address already in use (choose another with --port)" in err
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_failure_is_one_line_with_the_way_out(tmp_path: Path) -> None:

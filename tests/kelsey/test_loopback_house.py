@@ -17,6 +17,7 @@ from hub import schema
 from hub.store import HubStore
 from kelsey.loopback_house import LoopbackHouse
 from privacy import EpochCalendar, SurveillanceProtocol
+from tests.hub.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -38,14 +39,25 @@ def told(site: str, **more: Any) -> dict[str, Any]:
     return {"seed": 7, "records": 3000, "hospitals": hospitals, "hospital": site, **more}
 
 
-def test_a_year_of_three_sites_is_summed_evaluated_and_read(tmp_path: Path) -> None:
+def test_a_year_of_three_sites_is_summed_evaluated_and_read_whoever_of_the_others_is_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     epochs: list[int] = []
+    killed = ["leader", "helper", "hub"]
+
+    def on_epoch(steps: int) -> None:
+        epochs.append(steps)
+        if killed and sum(epochs) > 2 * (3 - len(killed)):  # one after the other, while sites send and sums arrive
+            house._processes[killed.pop(0)].kill()
+
     with LoopbackHouse(tmp_path / "house", protocol(), SITES) as house:
         house.start({site: told(site) for site in SITES})
-        house.wait(on_epoch=epochs.append, timeout_seconds=300)
+        house.wait(on_epoch=on_epoch, timeout_seconds=300)
         raised = {(sdr["drug"], sdr["reaction"]) for sdr in house.sdrs()}
         processes = list(house._processes.values())
     assert sum(epochs) == 13
+    said = [f"the process of {name} ended with code -9; it is started again" for name in ("leader", "helper", "hub")]
+    assert [record.getMessage() for record in caplog.records if record.name == "kelsey.loopback_house"] == said
     assert raised  # the strongest of the planted pairs, at so large an epsilon
     assert all(process.poll() is not None for process in processes)
     store = HubStore(f"sqlite:///{tmp_path / 'house/hub.db'}")
@@ -54,6 +66,23 @@ def test_a_year_of_three_sites_is_summed_evaluated_and_read(tmp_path: Path) -> N
     store.close()
     assert sorted(row.role for row in rows) == ["helper"] * 13 + ["leader"] * 13
     assert {row.sites for row in rows} == {3}
+
+
+def test_an_aggregator_that_cannot_run_is_named_after_some_attempts(tmp_path: Path) -> None:
+    with LoopbackHouse(tmp_path / "house", protocol(), SITES) as house:
+        house._launch("leader", "-c", "raise SystemExit('no key')")
+
+        def is_given_up() -> ServiceError | None:
+            try:
+                house.look()
+            except ServiceError as error:
+                return error
+            return None
+
+        found = eventually(is_given_up)
+    assert found is not None
+    assert (found.message, found.hint) == ("the process of leader ended with code 1", f"see {house._log('leader')}")
+    assert (tmp_path / "house/leader.log").read_text().splitlines() == ["no key"] * 4
 
 
 def test_a_process_that_fails_is_named_and_the_others_are_ended(tmp_path: Path) -> None:
