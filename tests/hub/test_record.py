@@ -141,6 +141,11 @@ def test_a_site_that_is_left_out_whole_shows_in_a_head_from_before(edited: HubSt
          "not what the aggregators signed"),
         ("UPDATE sum_share SET sites = 9 WHERE epoch = 1 AND role = 'leader'", "the number of sites"),
         ("DELETE FROM sum_share WHERE epoch = 1 AND role = 'leader'", "there are not two shares"),
+        ("UPDATE release SET digest = replace(digest, substr(digest, 1, 1), 'x') WHERE number = 2", "its digest is"),
+        ("UPDATE sum_share SET data = (SELECT data FROM sum_share s WHERE s.epoch = 0 AND s.role = sum_share.role) "
+         "WHERE epoch = 1; "
+         "UPDATE release_vector SET data = (SELECT data FROM release_vector v WHERE v.epoch = 0 AND "
+         "v.name = release_vector.name) WHERE epoch = 1", "its shares are those of another epoch"),
     ],
 )  # fmt: skip
 def test_an_edited_sum_is_found(edited: HubStore, tmp_path: Path, statement: str, said: str) -> None:
@@ -159,7 +164,7 @@ def test_an_edited_sum_is_found(edited: HubStore, tmp_path: Path, statement: str
         return check_record(edited, PROTOCOL, site_keys={}, aggregator_keys=PUBLIC)
 
     assert (found().faults, found().sums, found().unverified) == ([], 2, 0)
-    edit(edited, statement)
+    edit(edited, *statement.split("; "))
     faults = found().faults
     assert any(said in fault for fault in faults), faults
     assert all("epoch 1" in fault for fault in faults)
