@@ -23,9 +23,8 @@ def require_free_port(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise ServiceError(
-            f"127.0.0.1:{port} cannot be listened on: {os.strerror(error.errno or 0)}", hint="choose another with --port"
-        ) from error
+        why = os.strerror(error.errno or 0)
+        raise ServiceError(f"127.0.0.1:{port} cannot be listened on: {why}", hint="choose another with --port") from error
 
 
 def serve_demo(out: Path, *, port: int, announce: Callable[[str], None]) -> None:
