@@ -24,7 +24,8 @@ def require_free_port(port: int) -> None:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         why = os.strerror(error.errno or 0)
-        raise ServiceError(f"127.0.0.1:{port} cannot be listened on: {why}", hint="choose another with --port") from error
+        said = f"127.0.0.1:{port} cannot be listened on: {why}"
+        raise ServiceError(said, hint="choose another with --port") from error
 
 
 def serve_demo(out: Path, *, port: int, announce: Callable[[str], None]) -> None:
