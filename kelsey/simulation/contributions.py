@@ -47,10 +47,11 @@ def coordinate_sums(pairs: PatientPairs, weight: NDArray[np.float64], layout: Ta
     Parameters
     ----------
     weight
-        Of each row of `pairs`, shape (rows,); 0 where it was not paid.
+        Of each row of `pairs`, shape (rows,); 0 where it was not paid, or met another pair of the patient in a bucket.
     """
     sums = np.zeros(layout.length)
-    sums[: layout.cells] = np.bincount(pairs.cell, weights=weight, minlength=layout.cells)
+    place = pairs.cell if layout.residual is None else layout.residual.positions(pairs.cell)
+    sums[: layout.cells] = np.bincount(place, weights=weight, minlength=layout.cells)
     paid = weight > 0
     drugs, reactions = pairs.cell // layout.reactions, pairs.cell % layout.reactions
     start = layout.cells

@@ -129,7 +129,12 @@ class View:
         spec = self.spec
         sd = {name: self.noise_sd(name, spec) for name in spec.tables}
         noisy = {name: exact + random.normal(0.0, sd[name], exact.shape) for name, exact in tables.items()}
-        return joined_tables(noisy, variance={name: value * value for name, value in sd.items()}, epochs={})
+        return joined_tables(
+            noisy,
+            variance={name: value * value for name, value in sd.items()},
+            epochs={},
+            residual=self.protocol.layout.residual,
+        )
 
 
 def exact_totals(tables: Mapping[str, NDArray[np.float64]]) -> NoisyTotals:
