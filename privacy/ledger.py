@@ -65,8 +65,11 @@ class BudgetLedger:
     ) -> None:
         self._file = LedgerFile(None if path is None else Path(path), is_read_only=is_read_only)
         self._refusal = "the ledger is open for reading only" if is_read_only else ""
-        if last_published is not None:
-            self._compare(last_published)
+        if last_published is not None and not self.knows(last_published):
+            self._refusal = (
+                f"epoch {last_published.epoch} of era {last_published.era} is published, and this ledger does not know "
+                "it: it was restored from an older backup"
+            )
 
     def reserve(self, era: str, epoch: int, cost: int, cap: int, spec_hash: str, data_hash: str) -> LedgerEntry:
         """Charge an epoch, durably, before its noise is drawn.
@@ -173,6 +176,11 @@ class BudgetLedger:
         """The sealed bytes of an epoch, sent or not; None before `seal`."""
         return self._file.payload(era, epoch)
 
+    def knows(self, published: Published) -> bool:
+        """Whether a release that the world has was sealed here, byte for byte."""
+        entry = self.entry(published.era, published.epoch)
+        return entry is not None and entry.payload_hash == published.payload_hash
+
     def spent(self, era: str) -> int:
         """Millionths of mu squared charged in an era so far."""
         return sum(step.cost for step in self._file.steps(era))
@@ -244,14 +252,6 @@ class BudgetLedger:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _compare(self, published: Published) -> None:
-        entry = self.entry(published.era, published.epoch)
-        if entry is None or entry.payload_hash != published.payload_hash:
-            self._refusal = (
-                f"epoch {published.epoch} of era {published.era} is published, and this ledger does not know it: "
-                "it was restored from an older backup"
-            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import msgspec
 
-__all__ = ["Budget"]
+from privacy.accounting import epsilon_from_mu
+from privacy.ledger import BudgetLedger
+from privacy.ledger_entry import ReleaseState
+from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import MICRO
+
+__all__ = ["Budget", "budget_of"]
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,3 +40,19 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     epochs_released: int
     epochs_planned: int
     is_exhausted: bool = False
+
+
+def budget_of(ledger: BudgetLedger, protocol: SurveillanceProtocol) -> Budget:
+    """How the budget of a protocol's era stands by its ledger."""
+    entries = [entry for entry in ledger.entries() if entry.era == protocol.era]
+    spent = sum(entry.cost for entry in entries)
+    mu = sqrt(spent / MICRO)
+    return Budget(
+        era=protocol.era,
+        mu_spent=mu,
+        epsilon_spent=epsilon_from_mu(mu, protocol.delta) if spent else 0.0,
+        epsilon_limit=protocol.epsilon,
+        delta=protocol.delta,
+        epochs_released=sum(entry.state is not ReleaseState.RESERVED for entry in entries),
+        epochs_planned=protocol.calendar.count,
+    )

@@ -12,25 +12,23 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from math import sqrt
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cases import IntegrityError, ParameterError, ServiceError
-from privacy.accounting import epsilon_from_mu
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import BudgetSpentError, ReleaseState
 from privacy.protocol import SurveillanceProtocol
-from privacy.release_spec import MICRO, ReleaseSpec
+from privacy.release_spec import ReleaseSpec
 from privacy.secure_sum import Role, sharing_of, unpack_sharing
-from streams.budget import Budget
+from streams.budget import Budget, budget_of
 from streams.envelope import envelope_of
 from streams.epoch import EpochPart
 from streams.gate_store import GateStore, PartVerdict
-from streams.release_sink import AcceptanceSource, ReleaseSink
+from streams.release_sink import AcceptanceSource, PublishedSource, ReleaseSink
 
-__all__ = ["Gate", "budget_of"]
+__all__ = ["Gate"]
 
 _log = logging.getLogger("kelsey.gate")
 
@@ -153,6 +151,38 @@ class Gate:
             delivered += 1
         return delivered
 
+    def is_waiting(self) -> bool:
+        """Whether a sealed line is not marked as sent."""
+        return bool(self._ledger.waiting(self.protocol.era))
+
+    def give_back(self, sink: ReleaseSink, hub: PublishedSource) -> int:
+        """Send again, in order, what the hub had and has no more; returns how many lines.
+
+        For a hub that was put back from a backup: it refuses every later line until it has these. They are the bytes
+        that were sealed, no noise is drawn; and no line that it still has is sent. A hub under another protocol, as
+        that of the next era, has lost nothing. Raises what both raise, and `IntegrityError`, having sent nothing, where
+        the hub's newest release was not sealed here.
+        """
+        era, published = self.protocol.era, hub.last_published()
+        if published is not None and not self._ledger.knows(published):
+            raise IntegrityError(
+                f"the release that the hub has for epoch {published.epoch} of era {published.era} was not sealed here",
+                hint="another gate has this site's key, or the ledger was restored from an older backup",
+            )
+        first = published.epoch + 1 if published is not None and published.era == era else 0
+        lost = [
+            entry.epoch
+            for entry in self._ledger.entries()
+            if entry.era == era and entry.state is ReleaseState.SENT and entry.epoch >= first
+        ]
+        if not lost or hub.protocol_hash() != self.protocol.hash:
+            return 0
+        for epoch in lost:
+            line = self._ledger.payload(era, epoch) or b""
+            self._envelope.check(line, epoch)
+            sink.send(line)
+        return len(lost)
+
     def settle(self, counted: AcceptanceSource) -> int:
         """Learn which sealed epochs the aggregators counted this site in; returns how many were settled.
 
@@ -242,19 +272,3 @@ class Gate:
         """Close store and ledger."""
         self._store.close()
         self._ledger.close()
-
-
-def budget_of(ledger: BudgetLedger, protocol: SurveillanceProtocol) -> Budget:
-    """How the budget of a protocol's era stands by its ledger."""
-    entries = [entry for entry in ledger.entries() if entry.era == protocol.era]
-    spent = sum(entry.cost for entry in entries)
-    mu = sqrt(spent / MICRO)
-    return Budget(
-        era=protocol.era,
-        mu_spent=mu,
-        epsilon_spent=epsilon_from_mu(mu, protocol.delta) if spent else 0.0,
-        epsilon_limit=protocol.epsilon,
-        delta=protocol.delta,
-        epochs_released=sum(entry.state is not ReleaseState.RESERVED for entry in entries),
-        epochs_planned=protocol.calendar.count,
-    )

@@ -16,7 +16,7 @@ from streams.gate import Gate
 from streams.gate_store import PartVerdict
 from streams.in_message import InMessage
 from streams.metrics import SiteMetrics
-from streams.release_sink import AcceptanceSource, ReleaseRejected, ReleaseSink
+from streams.release_sink import AcceptanceSource, PublishedSource, ReleaseRejected, ReleaseSink
 
 __all__ = ["GateRunner", "PartReader"]
 
@@ -46,6 +46,8 @@ class GateRunner:
         How long after its end an epoch is kept open for parts.
     metrics
         To count in.
+    published
+        Under trust mode ``per-site``: who knows which releases the hub has.
     counted
         Under trust mode ``secure-sum``: who knows which sites were counted.
     """
@@ -59,6 +61,7 @@ class GateRunner:
         clock: Callable[[], datetime],
         grace: timedelta,
         metrics: SiteMetrics,
+        published: PublishedSource | None = None,
         counted: AcceptanceSource | None = None,
     ) -> None:
         self._gate = gate
@@ -69,7 +72,7 @@ class GateRunner:
         self._metrics = metrics
         self._wait = _FIRST_WAIT
         self._not_before: datetime | None = None
-        self._counted = counted
+        self._published, self._counted = published, counted
         self._settle_at = self._send_again_at = clock()
         self._shown = dict.fromkeys(("reserved", "sealed", "sent"), 0)
         if (epoch := gate.last_sent_epoch()) is not None:  # a restart must not look like a site that never released
@@ -110,6 +113,7 @@ class GateRunner:
         if self._not_before is not None and now < self._not_before:
             return
         try:
+            self._give_back()
             if delivered := self._gate.deliver(self._sink):
                 self._metrics.release_last_sent.set(now.timestamp())
                 _log.info("%d releases delivered", delivered)
@@ -122,6 +126,15 @@ class GateRunner:
             self._wait = min(2 * self._wait, _LAST_WAIT)
         else:
             self._not_before, self._wait = None, _FIRST_WAIT
+
+    def _give_back(self) -> None:
+        """Ask what the hub has, before any line and now and then: one put back from a backup lacks some."""
+        now = self._clock()
+        if self._published is None or not (now >= self._send_again_at or self._gate.is_waiting()):
+            return
+        if again := self._gate.give_back(self._sink, self._published):
+            _log.warning("%d releases sent again, the hub had lost them", again)
+        self._send_again_at = now + _SEND_AGAIN_EVERY
 
     def _settle(self) -> None:
         """Ask which epochs were counted; now and then show the aggregators what they may have lost."""

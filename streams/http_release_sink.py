@@ -82,7 +82,7 @@ class HttpReleaseSink:
             answer.raise_for_status()
             latest = msgspec.json.decode(answer.content, type=_Latest | None)
         except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise ServiceError(f"the hub did not say what it has of this site: {type(error).__name__}") from error
+            raise ServiceError(f"the hub did not say what it has of this site: {_cause(error)}") from error
         return None if latest is None else Published(latest.era, latest.epoch, latest.digest)
 
     def protocol_hash(self) -> str:
@@ -92,11 +92,15 @@ class HttpReleaseSink:
             answer.raise_for_status()
             return SurveillanceProtocol.decode(answer.content).hash
         except (httpx.HTTPError, ConfigurationError) as error:
-            raise ServiceError(f"the hub did not give its protocol: {type(error).__name__}") from error
+            raise ServiceError(f"the hub did not give its protocol: {_cause(error)}") from error
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _cause(error: Exception) -> str:
+    return f"HTTP {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
 
 
 def _reason(answer: httpx.Response) -> str:

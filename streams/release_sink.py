@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from cases import KelseyError
+from privacy.ledger_entry import Published
 from privacy.secure_sum import Acceptance
 
-__all__ = ["AcceptanceSource", "ReleaseRejected", "ReleaseSink"]
+__all__ = ["AcceptanceSource", "PublishedSource", "ReleaseRejected", "ReleaseSink"]
 
 
 class ReleaseRejected(KelseyError):
@@ -39,6 +40,21 @@ class ReleaseSink(Protocol):
 
     def send(self, line: bytes, /) -> None:
         """Deliver one line."""
+        ...
+
+
+class PublishedSource(Protocol):
+    """Knows what the hub has of this site, in trust mode ``per-site``.
+
+    Raises `cases.ServiceError` where it cannot know now.
+    """
+
+    def last_published(self) -> Published | None:
+        """The newest release that the hub has in its era; None before the first."""
+        ...
+
+    def protocol_hash(self) -> str:
+        """Hash of the protocol that the hub works under."""
         ...
 
 

@@ -144,7 +144,8 @@ def run_gate(settings: SiteSettings, *, metrics_listen: str) -> int:
         clock=lambda: datetime.now(UTC),
         grace=timedelta(seconds=settings.site.seal_grace_seconds),
         metrics=metrics,
-        counted=None if isinstance(sink, HttpReleaseSink) else sink,
+        published=sink if isinstance(sink, HttpReleaseSink) else None,
+        counted=sink if isinstance(sink, AggregatorPair) else None,
     )
     _log.info("gate of site %s under protocol %s", settings.site.id, protocol.hash[:12])
     while not stopping.is_set():

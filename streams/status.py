@@ -11,8 +11,8 @@ from kafka.errors import KafkaError
 
 from privacy.ledger import BudgetLedger
 from privacy.ledger_entry import ReleaseState
+from streams.budget import budget_of
 from streams.cursor_store import CursorStore
-from streams.gate import budget_of
 from streams.ingest_tally import IngestTally
 from streams.kafka_connection import client_options
 from streams.pairs import open_stores

@@ -5,8 +5,10 @@ The records hold the canary, so the whole way is searched for it as well.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -105,10 +107,11 @@ def test_a_record_walks_from_kafka_to_the_hub_and_leaves_no_trace(
         store.seal_part(epoch=CLOSED - 1, era=_under().era, protocol_hash=_under().hash)
     site.start_worker()
     wait_until(lambda: len(site.messages(TopicRole.EPOCH_PARTS)) == 4, seconds=60, what="the parts are on the topic")
+    _copy(tmp_path / "hub" / "hub.sqlite", tmp_path / "hub.copy")
     gate = site.start_worker("gate")
     wait_until(lambda: len(_releases(database_url)) >= 1, seconds=60, what="the hub has a release")
     site.kill(gate)
-    site.start_worker("gate", listen := f"127.0.0.1:{free_port()}")
+    gate = site.start_worker("gate", listen := f"127.0.0.1:{free_port()}")
     wait_until(lambda: _releases(database_url) == [0, 1, 2], seconds=60, what="the hub has all releases")
     wait_until(lambda: _sent(site) == CLOSED, seconds=30, what="all releases are marked as sent")
     sent = 'kelsey_releases_total{state="sent"} 3.0'
@@ -118,6 +121,13 @@ def test_a_record_walks_from_kafka_to_the_hub_and_leaves_no_trace(
     assert status["budget"]["epochs_released"] == CLOSED
     assert status["wallet"]["pending_operations"] == 0
     assert write_pairs(site.settings, tmp_path / "pairs.csv") > 0
+    site.kill(gate)
+    released = _dump(database_url, "release_vector")
+    _copy(tmp_path / "hub.copy", tmp_path / "hub" / "hub.sqlite")
+    assert _releases(database_url) == []
+    site.start_worker("gate")
+    wait_until(lambda: _releases(database_url) == [0, 1, 2], seconds=60, what="a hub put back has all releases again")
+    assert _dump(database_url, "release_vector") == released
     assert site.stop() == [0, 0]
 
     with BudgetLedger(site.settings.data_directory / "ledger.sqlite") as ledger:
@@ -144,11 +154,10 @@ def _page(listen: str) -> str:
         return ""
 
 
-def _metrics(listen: str) -> str:
-    try:
-        return httpx.get(f"http://{listen}/metrics").text
-    except httpx.ConnectError:
-        return ""
+def _copy(source: Path, target: Path) -> None:
+    """Make the database `target` what `source` is, also while somebody has it open."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _releases(database_url: str) -> list[int]:
@@ -163,10 +172,10 @@ def _sent(site: KafkaSite) -> int:
     return int(site_status(site.settings)["budget"]["releases"]["sent"])
 
 
-def _dump(database_url: str) -> list[str]:
+def _dump(database_url: str, *only: str) -> list[str]:
     engine = create_engine(database_url)
     with engine.connect() as connection:
         tables = [row[0] for row in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))]
-        found = [repr(row) for table in tables for row in connection.execute(text(f'SELECT * FROM "{table}"'))]
+        found = [repr(row) for table in only or tables for row in connection.execute(text(f'SELECT * FROM "{table}"'))]
     engine.dispose()
     return found
