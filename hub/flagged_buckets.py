@@ -92,7 +92,7 @@ def bucket_q_values(totals: NoisyTotals, *, weight_ratio: float = 1.0) -> tuple[
         scaled.pair_sd**2 + (buckets.product_sd[known] / scaled.total) ** 2 + (e * scaled.total_sd / scaled.total) ** 2
     )
     q_values[known] = benjamini_hochberg(tail_chance(tail_score(count, e, variance)))
-    return expected * weight_ratio, q_values
+    return np.maximum(expected, 0) * weight_ratio, q_values
 
 
 def flagged_buckets(

@@ -26,7 +26,7 @@ class NoisyBuckets:
     count
         Noisy counts, with the noise of a pair.
     product
-        :math:`\sum n_d n_r` over the pairs of each bucket, at least 0.
+        :math:`\sum n_d n_r` over the pairs of each bucket; noise may take it below 0.
     product_sd
         Its standard deviation: the root of the sum over the pairs of
         :math:`s_d^2 |n_r| (|n_r| + S_r / B) + s_r^2 |n_d| (|n_d| + S_d / B)`, with S the sum over all names and B the
@@ -68,7 +68,7 @@ class NoisyBuckets:
             ):
                 sums += np.bincount(buckets, weights=weights, minlength=residual.buckets)
         known = np.where(pairs > 0, 0.0, np.nan)
-        return cls(count=count + known, product=np.maximum(products, 0) + known, product_sd=np.sqrt(variance))
+        return cls(count=count + known, product=products + known, product_sd=np.sqrt(variance))
 
     def divided(self, by: float) -> NoisyBuckets:
         """Counts in units of `by` contributions."""

@@ -84,7 +84,8 @@ def joined_tables(
     r"""Noisy tables in counts, with the total by which margins give expected counts.
 
     No total is released. It is chosen so that, over all pairs, what is expected adds up to what was observed; each pair
-    counts as much as its noise lets it say, :math:`E / (E + s^2)`. A bucket is in it like a pair.
+    counts as much as its noise lets it say, :math:`E / (E + s^2)`. All buckets together are in it like one more pair (one
+    by one, weights would prefer those whose noisy margins promise too much).
 
     Parameters
     ----------
@@ -102,8 +103,8 @@ def joined_tables(
     n_drug, n_reaction = np.maximum(drug, 0), np.maximum(reaction, 0)
     if residual is None:
         buckets, cells = None, None
-        pair = counted = tables["pair"].reshape(drug.size, reaction.size)
-        product = np.outer(n_drug, n_reaction)
+        pair = tables["pair"].reshape(drug.size, reaction.size)
+        total, total_sd = _total(pair, np.outer(n_drug, n_reaction), np.full(pair.shape, variance["pair"]))
     else:
         pair, counts = np.split(tables["pair"], [residual.active.size])
         buckets = NoisyBuckets.of(
@@ -111,9 +112,11 @@ def joined_tables(
         )
         cells, is_used = residual.active, np.isfinite(buckets.product)
         row, column = np.divmod(cells, reaction.size)
-        counted = np.concatenate([pair, counts[is_used]])
-        product = np.concatenate([n_drug[row] * n_reaction[column], buckets.product[is_used]])
-    total, total_sd = _total(counted, product, variance["pair"])
+        total, total_sd = _total(
+            np.append(pair, counts[is_used].sum()),
+            np.append(n_drug[row] * n_reaction[column], max(float(buckets.product[is_used].sum()), 0.0)),
+            np.append(np.full(pair.shape, variance["pair"]), variance["pair"] * float(is_used.sum())),
+        )
     return NoisyTotals(
         pair=pair,
         drug=drug,
@@ -129,14 +132,18 @@ def joined_tables(
     )
 
 
-def _total(pair: NDArray[np.float64], product: NDArray[np.float64], variance: float) -> tuple[float, float]:
+def _total(
+    pair: NDArray[np.float64], product: NDArray[np.float64], variance: NDArray[np.float64]
+) -> tuple[float, float]:
     """N in E = product / N, and its standard deviation; not a number where noise hides whether there is anything."""
-    weight = product / max(float(product.max()), 1e-300) if variance > 0 else np.ones_like(pair)
+    is_noisy = bool(variance.max() > 0)
+    weight = product / variance if is_noisy else np.ones_like(pair)
+    weight = weight / max(float(weight.max()), 1e-300)
     for _ in range(_TOTAL_STEPS):
         observed, expected = float((weight * pair).sum()), float((weight * product).sum())
         if not (observed > 0 and expected > 0):
             return nan, nan
         ratio = observed / expected
-        weight = ratio * product / (ratio * product + variance) if variance > 0 else weight
-    spread = sqrt(variance * float((weight * weight).sum())) / observed
+        weight = ratio * product / (ratio * product + variance) if is_noisy else weight
+    spread = sqrt(float((variance * weight * weight).sum())) / observed
     return 1 / ratio, spread / ratio
