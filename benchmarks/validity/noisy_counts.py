@@ -89,7 +89,7 @@ def null_table(random: np.random.Generator) -> NoisyTotals:
     """Half a million pairs without association, margins as skewed as real ones."""
     drug, reaction = random.lognormal(0, 1.2, 500), random.lognormal(0, 1.5, 1000)
     true = random.poisson(np.outer(drug / drug.sum(), reaction / reaction.sum()) * 4_000_000).astype(np.float64)
-    margin_sd = _PAIR_SD * (17 * 0.95 / 0.05) ** 0.5
+    margin_sd = _PAIR_SD * (2 * 0.95 / 0.05) ** 0.5
     return NoisyTotals(
         pair=true + random.normal(0, _PAIR_SD, true.shape),
         drug=true.sum(axis=1) + random.normal(0, margin_sd, 500),
@@ -130,7 +130,7 @@ def rules_through_noise() -> Table:
     return Table(
         title="False alarms of the hub's rules",
         about=f"Pairs raised of {total:,} without association ({_LOOKS} looks at 500 x 1000 pairs, noise sd {_PAIR_SD} "
-        f"of a pair and {_PAIR_SD * (17 * 0.95 / 0.05) ** 0.5:.0f} of a margin, seed {_SEED}), by expected count.",
+        f"of a pair and {_PAIR_SD * (2 * 0.95 / 0.05) ** 0.5:.0f} of a margin, seed {_SEED}), by expected count.",
         header=("rule", *(f"E from {low:g} to {high:g}" for low, high in _BANDS), "all", "in 100,000"),
         rows=[
             (name, *(f"{count:,}" for count in counts), f"{counts.sum():,}", f"{counts.sum() / total * 1e5:,.1f}")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.noisy_totals import NoisyTotals
+from hub.rules import DEFAULT_RULES
 from hub.totals import joined_tables
 from kelsey.simulation.settings import Cadence, SimulationSettings, Trust
 from privacy.calendar import EpochCalendar
@@ -40,7 +41,7 @@ class View:
     Parameters
     ----------
     protocol
-        As sites and hub would agree on it; rules ``noise-aware-z`` and ``fda`` (EB05 at least 2).
+        As sites and hub would agree on it.
     sites
         S.
     """
@@ -88,7 +89,7 @@ class View:
             wallet_operations=settings.wallet_operations if wallet is None else wallet.operation_limit,
             margin_share=settings.margin_share if margin_share is None else margin_share,
             trust_mode=trust,
-            rules=("noise-aware-z", "fda"),
+            rules=DEFAULT_RULES,
             **fields,
         )
         return cls(protocol, settings.sites)

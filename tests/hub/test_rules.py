@@ -30,7 +30,7 @@ def national_table(seed: int, *, signals: int = 0, excess: float = 0.0) -> tuple
     pair = rng.poisson(rate).astype(np.float64)
     planted = rng.choice(np.flatnonzero((rate.ravel() > 5) & (rate.ravel() < 15)), signals, replace=False)
     pair.ravel()[planted] += rng.poisson(excess, signals)
-    margin_sd = PAIR_SD * (17 * 0.95 / 0.05) ** 0.5
+    margin_sd = PAIR_SD * (2 * 0.95 / 0.05) ** 0.5
     totals = NoisyTotals(
         pair=pair + rng.normal(0, PAIR_SD, pair.shape),
         drug=pair.sum(axis=1) + rng.normal(0, margin_sd, DRUGS),
