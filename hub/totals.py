@@ -84,8 +84,8 @@ def joined_tables(
     r"""Noisy tables in counts, with the total by which margins give expected counts.
 
     No total is released. It is chosen so that, over all pairs, what is expected adds up to what was observed; each pair
-    counts as much as its noise lets it say, :math:`E / (E + s^2)`. All buckets together are in it like one more pair (one
-    by one, weights would prefer those whose noisy margins promise too much).
+    counts as much as its noise lets it say, :math:`E / (E + s^2)`. All buckets together are in it like one more pair:
+    one by one, weights would prefer those whose noisy margins promise too much.
 
     Parameters
     ----------
