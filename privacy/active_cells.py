@@ -12,21 +12,20 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from cases.errors import ConfigurationError, IntegrityError, ParameterError
+from privacy.hashed_artefact import HashedArtefact
 from privacy.packing import pack_integers, unpack_integers
 
 __all__ = ["ActiveCells", "cells_beside"]
 
-_encoder = msgspec.json.Encoder(order="sorted")
 
-
-class ActiveCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class ActiveCells(HashedArtefact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pairs that have a cell of their own; made by `of`, read by `load`.
 
     Parameters
@@ -48,6 +47,9 @@ class ActiveCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     >>> ActiveCells.decode(cells.encode()).numbers
     array([0, 5])
     """
+
+    NAME: ClassVar[str] = "an artefact of active cells"
+    HINT: ClassVar[str] = "put it beside the protocol: protocol.cells.json for protocol.json"
 
     drugs: Annotated[int, msgspec.Meta(ge=1)]
     reactions: Annotated[int, msgspec.Meta(ge=1)]
@@ -88,10 +90,9 @@ class ActiveCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ParameterError(f"active cells must rise strictly and stay below {self.drugs * self.reactions}")
         return cells
 
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the canonical JSON, 64 hexadecimal digits: what a protocol names."""
-        return hashlib.sha256(_encoder.encode(self)).hexdigest()
+    def check_content(self) -> None:
+        """See `HashedArtefact.check_content`."""
+        _ = self.numbers
 
     def check(self, *, wanted: str, drugs: Sequence[str], reactions: Sequence[str]) -> None:
         """Raise `ConfigurationError` where a protocol with these fields means other cells."""
@@ -103,55 +104,11 @@ class ActiveCells(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.names != _names_hash(drugs, reactions):
             raise ConfigurationError("the artefact of active cells was made for other drugs or reactions")
 
-    def encode(self) -> bytes:
-        """The file: canonical JSON with the hash beside it."""
-        return _encoder.encode(_Envelope(artefact=self, sha256=self.hash))
-
-    @classmethod
-    def decode(cls, data: bytes) -> ActiveCells:
-        """The artefact in `data`, checked. Raises `ConfigurationError`, saying what does not hold."""
-        try:
-            envelope = msgspec.json.decode(data, type=_Envelope)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigurationError(f"not an artefact of active cells of schema version 1: {error}") from error
-        artefact = envelope.artefact
-        if artefact.hash != envelope.sha256:
-            raise ConfigurationError(
-                f"the artefact's hash is {artefact.hash}, its file says {envelope.sha256}",
-                hint="the file was changed: fetch it again from where the protocol came from",
-            )
-        try:
-            _ = artefact.numbers
-        except ParameterError as error:
-            raise ConfigurationError(f"artefact of active cells: {error.message}") from error
-        return artefact
-
-    @classmethod
-    def load(cls, path: Path | str) -> ActiveCells:
-        """Read an artefact's file. Raises `ConfigurationError` where it is missing or not a sound artefact."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ConfigurationError(
-                f"file of active cells {path}: {error.strerror}",
-                hint="put it beside the protocol: protocol.cells.json for protocol.json",
-            ) from error
-        return cls.decode(data)
-
-    def dump(self, path: Path | str) -> None:
-        """Write the file, with a newline at its end."""
-        Path(path).write_bytes(self.encode() + b"\n")
-
 
 def cells_beside(protocol_file: Path) -> Path:
     """Where the active cells of a protocol are looked for: ``protocol.cells.json`` for ``protocol.json``."""
     return protocol_file.with_suffix(".cells.json")
 
 
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    artefact: ActiveCells
-    sha256: str
-
-
 def _names_hash(drugs: Sequence[str], reactions: Sequence[str]) -> str:
-    return hashlib.sha256(_encoder.encode((tuple(drugs), tuple(reactions)))).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((tuple(drugs), tuple(reactions)))).hexdigest()

@@ -8,26 +8,23 @@ column norm and error factors are computed from the integers and compared with w
 
 from __future__ import annotations
 
-import hashlib
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 import numpy as np
 
-from cases.errors import ConfigurationError, ParameterError
+from cases.errors import ParameterError
 from privacy.buffered_toeplitz import BufferedToeplitzFactorisation
 from privacy.dense_factorisation import LARGEST_DENSE_EPOCHS, DenseFactorisation
 from privacy.error_factors import ErrorFactors
+from privacy.hashed_artefact import HashedArtefact
 from privacy.workload import Workload
 
 __all__ = ["FactorisationArtefact"]
 
-_encoder = msgspec.json.Encoder(order="sorted")
 
-
-class FactorisationArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
+class FactorisationArtefact(HashedArtefact, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A strategy matrix with what it was made for and how good it is; made by `of`, read by `load`.
 
     Parameters
@@ -47,6 +44,8 @@ class FactorisationArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     bound
         What no matrix of this era could have undercut in the workload's objective; None where it was not computed.
     """
+
+    NAME: ClassVar[str] = "a factorisation artefact"
 
     kind: Literal["dense", "buffered-toeplitz"]
     epochs: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -82,11 +81,6 @@ class FactorisationArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_un
         )
 
     @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the canonical JSON, 64 hexadecimal digits: what a protocol names."""
-        return hashlib.sha256(_encoder.encode(self)).hexdigest()
-
-    @cached_property
     def strategy(self) -> DenseFactorisation | BufferedToeplitzFactorisation:
         """The matrix; raises `ParameterError` where the integers are not one, or not the one described."""
         made = self._unpack()
@@ -97,41 +91,9 @@ class FactorisationArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_un
             raise ParameterError("error_factors must be those of the matrix")
         return made
 
-    def encode(self) -> bytes:
-        """The file: canonical JSON with the hash beside it."""
-        return _encoder.encode(_Envelope(artefact=self, sha256=self.hash))
-
-    @classmethod
-    def decode(cls, data: bytes) -> FactorisationArtefact:
-        """The artefact in `data`, its matrix checked. Raises `ConfigurationError`, saying what does not hold."""
-        try:
-            envelope = msgspec.json.decode(data, type=_Envelope)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConfigurationError(f"not a factorisation artefact of schema version 1: {error}") from error
-        artefact = envelope.artefact
-        if artefact.hash != envelope.sha256:
-            raise ConfigurationError(
-                f"the artefact's hash is {artefact.hash}, its file says {envelope.sha256}",
-                hint="the file was changed: fetch it again from where the protocol came from",
-            )
-        try:
-            _ = artefact.strategy
-        except ParameterError as error:
-            raise ConfigurationError(f"factorisation artefact: {error.message}") from error
-        return artefact
-
-    @classmethod
-    def load(cls, path: Path | str) -> FactorisationArtefact:
-        """Read an artefact's file. Raises `ConfigurationError` where it is missing or not a sound artefact."""
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ConfigurationError(f"factorisation file {path}: {error.strerror}") from error
-        return cls.decode(data)
-
-    def dump(self, path: Path | str) -> None:
-        """Write the file, with a newline at its end."""
-        Path(path).write_bytes(self.encode() + b"\n")
+    def check_content(self) -> None:
+        """See `HashedArtefact.check_content`."""
+        _ = self.strategy
 
     def _unpack(self) -> DenseFactorisation | BufferedToeplitzFactorisation:
         if self.kind == "buffered-toeplitz":
@@ -146,11 +108,6 @@ class FactorisationArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_un
         matrix = np.zeros((self.epochs, self.epochs), dtype=np.uint16)
         matrix[np.tril_indices(self.epochs)] = np.frombuffer(self.entries, dtype="<u2")
         return DenseFactorisation(matrix, self.coefficient_bits)
-
-
-class _Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    artefact: FactorisationArtefact
-    sha256: str
 
 
 def _pack(strategy: DenseFactorisation) -> bytes:

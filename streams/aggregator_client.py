@@ -23,6 +23,7 @@ from privacy.secure_sum import (
     sign_request,
 )
 from privacy.secure_sum.framing import digest_of
+from streams.problem import reason_of
 from streams.release_sink import ReleaseRejected
 
 __all__ = ["AggregatorClient"]
@@ -34,10 +35,6 @@ _WRONG_OFFSET, _MOST_RESTARTS = "offset", 3
 
 
 _T = TypeVar("_T")
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: str = ""
 
 
 class _Upload(msgspec.Struct, frozen=True):
@@ -101,7 +98,7 @@ class AggregatorClient:
             if answer.is_success:
                 state = self._decode(answer, _Upload)
                 continue
-            reason = _reason(answer)
+            reason = reason_of(answer)
             if reason == ShareFault.CLOSED:
                 return  # what becomes of it is settled by the accepted set
             if reason != _WRONG_OFFSET:
@@ -147,7 +144,7 @@ class AggregatorClient:
             return answer
         if answer.is_server_error or answer.status_code in _RETRYABLE:
             raise ServiceError(f"the {self.role} answered {answer.status_code}")
-        raise ReleaseRejected(f"{self.role}: {_reason(answer)}")
+        raise ReleaseRejected(f"{self.role}: {reason_of(answer)}")
 
     def _decode(self, answer: httpx.Response, kind: type[_T]) -> _T:
         try:
@@ -162,11 +159,3 @@ class AggregatorClient:
             raise ShareError(ShareFault.DISAGREEMENT, "the receipt is for another share")
         if receipt.digest != digest_of(message):
             raise ShareError(ShareFault.DIGEST, "the aggregator holds other bytes than were sealed")
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        reason = msgspec.json.decode(answer.content, type=_Problem).code
-    except msgspec.DecodeError:
-        reason = ""
-    return reason if reason.isascii() and 0 < len(reason) <= 64 else f"HTTP {answer.status_code}"

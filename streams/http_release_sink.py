@@ -11,16 +11,13 @@ import msgspec
 from cases import ConfigurationError, ServiceError
 from privacy.ledger_entry import Published
 from privacy.protocol import SurveillanceProtocol
+from streams.problem import reason_of
 from streams.release_sink import ReleaseRejected
 
 __all__ = ["HttpReleaseSink"]
 
 _TIMEOUT_SECONDS = 30.0
 _RETRYABLE = frozenset({408, 425, 429})
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    code: str = ""
 
 
 class _Latest(msgspec.Struct, frozen=True):
@@ -69,7 +66,7 @@ class HttpReleaseSink:
             return
         if answer.is_server_error or answer.status_code in _RETRYABLE:
             raise ServiceError(f"the hub answered {answer.status_code}")
-        raise ReleaseRejected(_reason(answer))
+        raise ReleaseRejected(reason_of(answer))
 
     def last_published(self) -> Published | None:
         """The site's newest release that the hub holds, None before its first.
@@ -101,11 +98,3 @@ class HttpReleaseSink:
 
 def _cause(error: Exception) -> str:
     return f"HTTP {error.response.status_code}" if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        reason = msgspec.json.decode(answer.content, type=_Problem).code
-    except msgspec.DecodeError:
-        reason = ""
-    return reason if reason.isascii() and 0 < len(reason) <= 64 else f"HTTP {answer.status_code}"

@@ -24,7 +24,7 @@ from privacy.protocol import SurveillanceProtocol
 from privacy.release import TABLES
 from privacy.secure_sum.additive_share import SEED_BYTES, Words, expand_seed, split_vector
 from privacy.secure_sum.framing import digest_of, open_frame, read_frame, seal_frame
-from privacy.secure_sum.share_error import ShareError, ShareFault
+from privacy.secure_sum.share_error import ShareError, ShareFault, require_place
 
 __all__ = [
     "Role",
@@ -204,12 +204,7 @@ def open_share(
     Raises `ShareError` with the first fault of: form, signature, protocol, era, epoch, recipient, length, digest.
     """
     body, payload = open_frame(_KIND, data, _Body, public_key)
-    if body.protocol_hash != protocol.hash:
-        raise ShareError(ShareFault.PROTOCOL, "made under another protocol", hint=f"here it is {protocol.hash}")
-    if body.era != protocol.era:
-        raise ShareError(ShareFault.ERA, "made for another era than its protocol's")
-    if not body.epoch < protocol.calendar.count:
-        raise ShareError(ShareFault.EPOCH, f"epoch lies outside the calendar of {protocol.calendar.count} epochs")
+    require_place(body.protocol_hash, body.era, body.epoch, protocol=protocol)
     if body.recipient is not role:
         raise ShareError(ShareFault.RECIPIENT, f"made for the {body.recipient}, this is the {role}")
     if len(payload) != _payload_bytes(protocol):

@@ -18,7 +18,7 @@ from privacy.release import TABLES, table_lengths
 from privacy.secure_sum.accepted_set import Acceptance
 from privacy.secure_sum.additive_share import Words, join_shares
 from privacy.secure_sum.framing import HEADER_LIMIT, digest_of, open_frame, read_frame, seal_frame
-from privacy.secure_sum.share_error import ShareError, ShareFault
+from privacy.secure_sum.share_error import ShareError, ShareFault, require_place
 from privacy.secure_sum.site_share import Role
 
 __all__ = [
@@ -124,12 +124,7 @@ def open_sum_share(
     if body.role is not role:
         raise ShareError(ShareFault.RECIPIENT, f"sealed as {body.role} with the {role}'s key")
     accepted = body.acceptance.verify(keys[Role.LEADER], keys[Role.HELPER])
-    if accepted.protocol_hash != protocol.hash:
-        raise ShareError(ShareFault.PROTOCOL, "made under another protocol", hint=f"here it is {protocol.hash}")
-    if accepted.era != protocol.era:
-        raise ShareError(ShareFault.ERA, "made for another era than its protocol's")
-    if not accepted.epoch < protocol.calendar.count:
-        raise ShareError(ShareFault.EPOCH, f"epoch lies outside the calendar of {protocol.calendar.count} epochs")
+    require_place(accepted.protocol_hash, accepted.era, accepted.epoch, protocol=protocol)
     if not (accepted.is_opened and len(accepted.members) >= cohort.minimum):
         raise ShareError(
             ShareFault.COHORT, f"{len(accepted.members)} sites, a sum is opened with at least {cohort.minimum}"
