@@ -27,7 +27,8 @@ def test_hash_is_that_of_the_canonical_json_and_changes_with_every_field() -> No
     document = json.loads(example.encode())
     assert list(document) == sorted(document)
     of_sums = {"minimum_cohort", "honest_fraction"}
-    unset = of_sums | {"factorisation"}
+    of_buckets = {"active_cells", "residual_buckets"}
+    unset = of_sums | of_buckets | {"factorisation"}
     assert set(document) == set(example.__struct_fields__) - unset  # defaults are written out too
     summed = protocol(trust_mode="secure-sum", minimum_cohort=10, honest_fraction=0.8)
     assert set(json.loads(summed.encode())) == set(document) | of_sums
@@ -49,12 +50,18 @@ def test_hash_is_that_of_the_canonical_json_and_changes_with_every_field() -> No
         "rules": ("ema",),
         "factorisation": "a" * 64,
     }
+    bucketed = [
+        protocol(active_cells=letter * 64, residual_buckets=buckets)
+        for letter, buckets in (("a", 2), ("a", 4), ("b", 2))
+    ]
+    assert all(set(json.loads(each.encode())) == set(document) | of_buckets for each in bucketed)
     hashes = {
         example.hash,
+        *(each.hash for each in bucketed),
         protocol(epochs=13).hash,
         *(protocol(**{name: value}).hash for name, value in others.items()),
     }
-    assert len(hashes) == 2 + len(others)
+    assert len(hashes) == 2 + len(others) + len(bucketed)
 
 
 def test_written_and_read_back_it_is_the_same(tmp_path: Path) -> None:
