@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -55,6 +55,8 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         How long after an epoch's close the hub waits for sites that are late, before it evaluates without them.
     heartbeat_seconds
         Between comments on a quiet event stream.
+    log_format
+        ``text`` or ``json``.
     """
 
     protocol_file: Path
@@ -67,6 +69,7 @@ class HubSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     evaluation_grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 21600.0
     weight_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     heartbeat_seconds: _Positive = 15.0
+    log_format: Literal["text", "json"] = "text"
 
 
 class SiteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from hub.settings import HubSettings
 from hub.signals import SignalBook
 from hub.store import HubStore
 from hub.subscriptions import SubscriptionBook
+from hub.sum_intake import stored_acceptances
 from privacy.protocol import SurveillanceProtocol
 
 __all__ = ["status", "store_status"]
@@ -28,12 +29,20 @@ def status(settings: HubSettings) -> dict[str, Any]:
 
 
 def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list[str]) -> dict[str, Any]:
-    """JSON-able status; a registered site that never released stands in it with nulls."""
+    """JSON-able status; a registered site that never released stands in it with nulls.
+
+    Under trust mode ``secure-sum`` sites release nothing here: of each is told in how many sums it was and up to which
+    epoch, and what was received stands under ``secure-sum``.
+    """
     release, refusal, evaluation = schema.release, schema.refusal, schema.evaluation
-    by_site: dict[str, dict[str, Any]] = {
-        site: {"releases": 0, "last_epoch": None, "last_epoch_end": None, "last_received_at": None}
-        for site in sorted(sites)
-    }
+    by_site: dict[str, dict[str, Any]] = (
+        {
+            site: {"releases": 0, "last_epoch": None, "last_epoch_end": None, "last_received_at": None}
+            for site in sorted(sites)
+        }
+        if protocol.cohort is None
+        else _in_sums(store, protocol, sites)
+    )
     with store.read() as connection:
         query = (
             select(
@@ -82,4 +91,19 @@ def store_status(store: HubStore, protocol: SurveillanceProtocol, *, sites: list
             "active": sum(str(item.status) == "active" for item in book.find()),
             "pending_deliveries": book.pending(),
         },
+    }
+
+
+def _in_sums(store: HubStore, protocol: SurveillanceProtocol, sites: list[str]) -> dict[str, dict[str, Any]]:
+    epochs: dict[str, list[int]] = {site: [] for site in sorted(sites)}
+    for acceptance in stored_acceptances(store, protocol.era):
+        for site in acceptance.accepted.sites:
+            epochs.setdefault(site, []).append(acceptance.accepted.epoch)
+    return {
+        site: {
+            "sums": len(found),
+            "last_epoch": found[-1] if found else None,
+            "last_epoch_end": protocol.calendar.last_day(found[-1]).isoformat() if found else None,
+        }
+        for site, found in epochs.items()
     }

@@ -29,12 +29,21 @@ from privacy.secure_sum import (
     peek_sum_role,
 )
 
-__all__ = ["SUM_SITE", "SumIntake", "SumReceipt"]
+__all__ = ["SUM_SITE", "SumIntake", "SumReceipt", "stored_acceptances"]
 
 SUM_SITE = "secure-sum"
 """Under this name the sum over sites stands among the releases; no site may be called so."""
 
 _log = logging.getLogger(__name__)
+
+
+def stored_acceptances(store: HubStore, era: str) -> list[Acceptance]:
+    """The accepted set of each epoch of `era` of which a share is stored, in order."""
+    table = schema.sum_share
+    query = select(table.c.epoch, table.c.acceptance).where(table.c.era == era)
+    with store.read() as connection:
+        found = {row.epoch: row.acceptance for row in connection.execute(query.order_by(table.c.epoch))}
+    return [msgspec.json.decode(data, type=Acceptance) for data in found.values()]
 
 
 class SumReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,11 +118,7 @@ class SumIntake:
 
     def acceptances(self) -> list[Acceptance]:
         """The accepted set of each epoch of which a share is there, in order: what aggregators heed at their start."""
-        table = schema.sum_share
-        query = select(table.c.epoch, table.c.acceptance).where(table.c.era == self._protocol.era)
-        with self._store.read() as connection:
-            found = {row.epoch: row.acceptance for row in connection.execute(query.order_by(table.c.epoch))}
-        return [msgspec.json.decode(data, type=Acceptance) for data in found.values()]
+        return stored_acceptances(self._store, self._protocol.era)
 
     def received(self, role: Role) -> dict[int, str]:
         """SHA-256 of an aggregator's message by epoch: what it compares with its ledger before it sends more."""

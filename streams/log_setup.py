@@ -1,4 +1,4 @@
-"""Logging of a site's processes: one line a record, identifiers only, and no floods.
+"""Logging of every process that serves: one line a record, identifiers only, and no floods.
 
 A broker that is away makes client libraries write thousands of lines a minute; each kind of line is let through once
 in ten seconds.

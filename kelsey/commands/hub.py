@@ -27,8 +27,11 @@ def serve(config: Path) -> None:
     """Serve the API, take releases in, evaluate epochs, deliver subscriptions, until stopped."""
     from hub.serve import serve as serve_hub
     from hub.settings import load_hub_settings
+    from streams.log_setup import set_up_logging
 
-    serve_hub(load_hub_settings(config))
+    settings = load_hub_settings(config)
+    set_up_logging(settings.hub.log_format)
+    serve_hub(settings)
 
 
 @hub.command(

@@ -11,6 +11,7 @@ listen = "0.0.0.0:8080"
 public_url = {{ .Values.hub.publicUrl | toJson }}
 evaluation_grace_seconds = {{ printf "%.1f" (float64 .Values.hub.evaluationGraceSeconds) }}
 heartbeat_seconds = {{ printf "%.1f" (float64 .Values.hub.heartbeatSeconds) }}
+log_format = {{ .Values.hub.logFormat | toJson }}
 
 [webhooks]
 allow_addresses = {{ .Values.webhooks.allowAddresses | toJson }}
