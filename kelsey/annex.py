@@ -191,7 +191,13 @@ def _linked(protocol: SurveillanceProtocol, spec: ReleaseSpec) -> str:
         "## Patients who are known to several sites\n\n"
         "Sites do not link patients, so each protects its own part alone. For someone with reports at several sites "
         f"the guarantee is weaker; epsilon at delta {protocol.delta:g}:\n\n"
-        + _table(("sites", "the same pairs at each", "different pairs at each"), rows)
+        + _table(("sites", "the same pairs at each", "no drug or reaction in common"), rows)
+        + (
+            "\n\nAs each site adds noise of its own, the last column holds here whatever is reported; the one before "
+            "is that of one person under as many identities at one site."
+            if protocol.cohort is None
+            else "\n\nDifferent pairs that share a drug or a reaction lie between both columns."
+        )
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from cases import IntegrityError
+from cases import IntegrityError, ParameterError
 from kelsey.console import table
 from privacy.accounting import mu_from_epsilon_delta
 from privacy.cap_change import SignedCapChange
@@ -33,9 +34,16 @@ def verify_ledger(file: Path, *, published: str | None, against: Path | None, co
 
     Raises
     ------
+    ParameterError
+        `published` is no SHA-256.
     IntegrityError
         The ledger contradicts itself, does not know the release, or is older than, or another than, the copy.
     """
+    if published is not None and re.fullmatch(r"[0-9a-fA-F]{64}", published) is None:
+        raise ParameterError(
+            f"published must be a SHA-256, 64 hexadecimal digits, not {published!r}",
+            hint="the hub shows it as the release's digest",
+        )
     with BudgetLedger(file, is_read_only=True) as ledger:
         entries, hashes = ledger.entries(), ledger.hashes()
         eras = list(dict.fromkeys(entry.era for entry in entries))

@@ -14,7 +14,6 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
     """What is counted, when, under which guarantee, and with how much noise; label to plain value."""
     calendar = protocol.calendar
     last = calendar.count - 1
-    spec = ReleaseSpec.of(protocol)
     return {
         "name": f"{protocol.name}, version {protocol.version}",
         "hash": protocol.hash,
@@ -31,10 +30,7 @@ def describe(protocol: SurveillanceProtocol) -> dict[str, str]:
             else f"artefact {protocol.factorisation}, {protocol.coefficient_bits} bits"
         ),
         "narratives": "count like coded items" if protocol.with_narrative else "do not count",
-        "noise of a pair": (
-            f"sd {spec.running_total_sd('pair', 0):.1f} a site at the first epoch, "
-            f"{spec.running_total_sd('pair', last):.1f} at the last"
-        ),
+        "noise of a pair": _noise(protocol),
         "rules": ", ".join(protocol.rules),
     }
 
@@ -44,6 +40,14 @@ def _cells(protocol: SurveillanceProtocol) -> str:
     if protocol.residual_buckets is UNSET:
         return product
     return f"{protocol.cell_count:,} pairs of {product}; all others share {protocol.residual_buckets:,} buckets"
+
+
+def _noise(protocol: SurveillanceProtocol) -> str:
+    spec, cohort, last = ReleaseSpec.of(protocol), protocol.cohort, protocol.calendar.count - 1
+    times = 1.0 if cohort is None else cohort.inflation(cohort.minimum)
+    of = "a site" if cohort is None else f"in the sum over {cohort.minimum} sites"
+    first, final = (times * spec.running_total_sd("pair", epoch) for epoch in (0, last))
+    return f"sd {first:.1f} {of} at the first epoch, {final:.1f} at the last"
 
 
 def _trust(protocol: SurveillanceProtocol) -> str:

@@ -79,7 +79,10 @@ def _largest_mu(epsilon: float, delta: float) -> float:
     """Found once a process: every spec of a protocol asks for it again."""
     low, high = _MU_RANGE
     if not delta_from_mu(low, epsilon) < delta < delta_from_mu(high, epsilon):
-        raise ParameterError(f"no mu in [{low}, {high}] gives epsilon {epsilon!r} at delta {delta!r}")
+        raise ParameterError(
+            f"epsilon {epsilon!r} at delta {delta!r} is a budget outside of what can be accounted for",
+            hint=f"its mu must lie in [{low:g}, {high:g}]",
+        )
     mu = float(brentq(lambda value: delta_from_mu(value, epsilon) - delta, low, high, xtol=1e-14))
     while delta_from_mu(mu, epsilon) > delta:
         mu *= 1 - 1e-14

@@ -30,12 +30,12 @@ def load_public_key(path: Path, owner: str) -> Ed25519PublicKey:
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
     """An unencrypted Ed25519 private key; raises `ConfigurationError` for a file that holds something else."""
-    return parse_private_key(_read(path, "signing key"), f"{path}", file=path.name)
+    return parse_private_key(_read(path, "signing key"), f"{path}")
 
 
-def parse_private_key(pem: bytes, what: str, *, file: str) -> Ed25519PrivateKey:
-    """The key in `pem`; raises `ConfigurationError`, which begins with `what`, and says how to make a `file`."""
-    way_out = f"openssl genpkey -algorithm ed25519 -out {file}"
+def parse_private_key(pem: bytes, what: str) -> Ed25519PrivateKey:
+    """The key in `pem`; raises `ConfigurationError`, which begins with `what`, and says how to make one."""
+    way_out = "name the private key, or make one: openssl genpkey -algorithm ed25519 -out signing.pem"
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -159,7 +159,8 @@ def _lock(path: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise ServiceError(
-            "another process has the ledger open", hint="a site has one gate; stop the other or wait for it"
+            "another process has the ledger open",
+            hint="one gate or aggregator may run on it; stop the other or wait for it",
         ) from error
     return handle
 
@@ -176,7 +177,9 @@ def _connect(path: Path | None, *, is_read_only: bool) -> sqlite3.Connection:
         # EXTRA: like FULL, and the removal of the journal is durable too, so a commit that returned stays.
         connection.execute("PRAGMA synchronous = EXTRA")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, 1, VERSION) or (version == 0 and is_read_only):
+        if version == 0 and is_read_only:
+            raise IntegrityError("the file is no ledger, or one in which nothing was ever booked")
+        if version not in (0, 1, VERSION):
             raise IntegrityError(f"the ledger has schema version {version}, this program knows 1 to {VERSION}")
         if version != VERSION and not is_read_only:
             connection.executescript(UPGRADE if version else SCHEMA)

@@ -265,7 +265,10 @@ class SurveillanceProtocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
             data = Path(path).read_bytes()
         except OSError as error:
             raise ConfigurationError(f"protocol file {path}: {error.strerror}") from error
-        protocol = cls.decode(data)
+        try:
+            protocol = cls.decode(data)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"protocol file {path}: {error.message}", hint=error.hint) from error
         if protocol.factorisation is not msgspec.UNSET:
             found = find_artefact(
                 protocol.factorisation, protocol_file=Path(path), factorisation_file=factorisation_file

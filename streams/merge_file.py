@@ -41,7 +41,8 @@ def read_merges(file: TextIO) -> list[tuple[str, str]]:
     """Old and surviving patient id of each row of a CSV file with the columns ``old`` and ``new``.
 
     Raises `ConfigurationError`, naming the line and never an id, for another header, a row of another length, an empty
-    id, or one that is both in a row.
+    id, one that is both in a row, or one without the prefix of its source: misspelt, it would be merged with nobody,
+    and a merge cannot be taken back.
     """
     rows = csv.reader(file)
     if [name.strip() for name in next(rows, [])] != ["old", "new"]:
@@ -53,6 +54,11 @@ def read_merges(file: TextIO) -> list[tuple[str, str]]:
         words = [word.strip() for word in row]
         if len(words) != 2 or not all(words) or words[0] == words[1]:
             raise ConfigurationError(f"line {rows.line_num} must hold two different patient ids, old,new")
+        if not all(":" in word for word in words):
+            raise ConfigurationError(
+                f"line {rows.line_num} holds a patient id without the prefix of its source",
+                hint="fhir:Patient/123, or fhir:identifier|SYSTEM|VALUE; a merge cannot be taken back",
+            )
         found.append((words[0], words[1]))
     return found
 

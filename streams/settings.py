@@ -187,8 +187,7 @@ class SiteSettings(msgspec.Struct, frozen=True, kw_only=True):
     def signing_key(self) -> Ed25519PrivateKey:
         """The site's release signing key; raises `ConfigurationError` where it is not an Ed25519 PEM."""
         data = self.secret("signing_key_file", self.site.signing_key_file)
-        file = self.site.signing_key_file or "signing.pem"
-        return parse_private_key(data, "signing_key_file", file=file)
+        return parse_private_key(data, "signing_key_file")
 
     def signer_keys(self) -> dict[str, Ed25519PublicKey]:
         """Public key by name of signer; raises `ConfigurationError` for a file that holds something else."""

@@ -154,7 +154,7 @@ class AggregatorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         """The aggregator's own key; raises `ConfigurationError` for a file others may read, or that holds another."""
         path = self.aggregator.signing_key_file
         data = read_secret(path, "aggregator.signing_key_file")
-        return parse_private_key(data, f"{path}", file=path.name)
+        return parse_private_key(data, f"{path}")
 
     def peer_key(self) -> Ed25519PublicKey:
         """The other aggregator's public key; raises `ConfigurationError`."""

@@ -141,16 +141,20 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if isfinite(value) else "nothing to judge"
 
 
+def _draws(count: int) -> str:
+    return "one draw of the noise" if count == 1 else f"{count} draws of the noise on average"
+
+
 def _notes(result: SimulationResult) -> list[str]:
     held = result.counts.wallets[result.wallet]
     return [
-        "Wallet, encoding's noise, fusing of margins, scores and rules are those that sites and hub run; only people "
-        "are made up. Drugs and reactions are independent but for the true associations: real data hold more that "
-        "looks like a signal and is none.",
+        "Wallets, protocol, matrix, noise, scores and rules are those that sites and hub run; only people are made up. "
+        "Margins count patients, as at sites. Drugs and reactions are independent but for the true associations: real "
+        "data hold more that looks like a signal and is none.",
         f"The wallet keeps {held.kept_ratio:.3f} of the weight of {result.counts.pairs:,} pairs; sum of squared "
         f"weights over sum of weights {held.scale_ratio:.3f}.",
-        f"Figures are averages over {result.settings.draws} draws of the noise and one population. With "
-        f"{result.settings.signals} true associations, differences of a few hundredths are chance.",
+        f"Figures are of {_draws(result.settings.draws)} and one population. With {result.settings.signals} true "
+        "associations, small differences are chance: simulate another seed.",
         "Coverage is counted over pairs whose drug and reaction take part in no true association, at least one "
         "expected.",
         "Recall where nothing was called is 0; a share of nothing is 'nothing to judge'.",

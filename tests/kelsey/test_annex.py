@@ -58,6 +58,8 @@ def test_linked_patients(of: SurveillanceProtocol) -> None:
     for sites, same, different in table:
         assert delta_from_mu(mu * int(sites), float(same)) == pytest.approx(of.delta, rel=0.15)  # two decimals
         assert delta_from_mu(mu * sqrt(int(sites)), float(different)) == pytest.approx(of.delta, rel=0.15)
+    assert ("adds noise of its own" in annex(of)) is (of.trust_mode == "per-site")
+    assert ("lie between both columns" in annex(of)) is (of.trust_mode == "secure-sum")
 
 
 def test_noise_per_site_and_of_a_sum() -> None:

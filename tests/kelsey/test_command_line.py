@@ -148,4 +148,5 @@ def test_a_protocol_is_made_and_said_in_words(tmp_path: Path) -> None:
     assert not (tmp_path / "no.json").exists()
     (tmp_path / "torn.json").write_text("{")
     code, _, err = run("protocol", "show", str(tmp_path / "torn.json"))
+    assert f"protocol file {tmp_path / 'torn.json'}: not a surveillance protocol" in err
     assert (code, err.count("\n")) == (1, 1)

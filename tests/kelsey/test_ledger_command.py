@@ -100,6 +100,16 @@ def test_a_restored_backup_is_found_out_by_what_the_hub_has_and_by_a_later_copy(
     assert (code, "went different ways" in err) == (1, True)
 
 
+def test_what_is_no_digest_or_no_ledger_is_not_taken_for_an_old_backup(tmp_path: Path, lines: list[bytes]) -> None:
+    code, _, err = run("ledger", "verify", tmp_path / "after-2.sqlite", "--published", "9c56cc51")
+    assert (code, "published must be a SHA-256, 64 hexadecimal digits, not '9c56cc51'" in err) == (1, True)
+    raw = sqlite3.connect(tmp_path / "hub.db")
+    raw.execute("CREATE TABLE release (number INTEGER)")
+    raw.close()
+    code, _, err = run("ledger", "verify", tmp_path / "hub.db")
+    assert (code, "the file is no ledger" in err) == (1, True)
+
+
 def test_damage_is_named_and_fails(tmp_path: Path, lines: list[bytes]) -> None:
     path = tmp_path / "after-2.sqlite"
     raw = sqlite3.connect(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from kelsey.protocol_diff import Effect, differences, verdict
 from privacy.accounting import epsilon_from_mu, mu_from_epsilon_delta
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
+from privacy.release_spec import ReleaseSpec
 from streams.acceptance import accepted_protocols
 from streams.run import run_gate
 from streams.settings import load_site_settings
@@ -236,3 +239,7 @@ def test_a_protocol_for_a_sum_is_made_on_the_command_line(tmp_path: Path) -> Non
     code, text, _ = run("protocol", "show", tmp_path / "p.json")
     assert code == 0
     assert "at least 40 sites, of which 32 are relied upon" in text
+    last = ReleaseSpec.of(SurveillanceProtocol.load(tmp_path / "p.json")).running_total_sd("pair", 364)
+    found = re.search(r"in the sum over 40 sites at the first epoch, ([\d.]+) at the last", text)
+    assert found
+    assert float(found[1]) == pytest.approx(last * sqrt(40 / 32), abs=0.05)  # all add theirs, 32 would do

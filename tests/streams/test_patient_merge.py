@@ -230,7 +230,8 @@ def test_a_file_of_merges_and_the_wallets_in_numbers_that_name_nobody(
         ("new,old\n", "header old,new"),
         ("old,new\nsecret-id\n", "line 2 must hold two different patient ids"),
         ("old,new\nsecret-id,secret-id\n", "line 2 must"),
-        ("old,new\nsecret-id,x\nsecret-id,y\n", "merge 2: the identity was merged into another one before"),
+        ("old,new\nx:1,secret-id\n", "line 2 holds a patient id without the prefix of its source (fhir:Patient/123"),
+        ("old,new\nx:secret-id,x:1\nx:secret-id,x:2\n", "merge 2: the identity was merged into another one before"),
     ],
 )
 def test_a_row_that_cannot_be_is_named_by_its_place_alone(site: Path, tmp_path: Path, text: str, said: str) -> None:
@@ -242,7 +243,7 @@ def test_a_row_that_cannot_be_is_named_by_its_place_alone(site: Path, tmp_path: 
 
 
 def test_merges_need_the_stores_of_this_protocol(site: Path, tmp_path: Path) -> None:
-    (tmp_path / "merges.csv").write_text("old,new\na,b\n")
+    (tmp_path / "merges.csv").write_text("old,new\nfhir:a,fhir:b\n")
     arguments = ("site", "merge-patients", tmp_path / "merges.csv", "--config", site)
     protocol(capacity=1.0).dump(tmp_path / "protocol.json")
     assert "counted under another protocol" in run(*arguments)[2]
