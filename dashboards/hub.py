@@ -86,6 +86,12 @@ def _glance() -> list[AnyPanel]:
             prom('sum(kelsey_hub_sdrs{state="raised"})', "raised"),
         ),
         value(
+            "Groups that stand out",
+            "Groups of rare pairs of which the newest look flagged more reports than expected.",
+            "short",
+            prom("sum(kelsey_hub_flagged_buckets)", "groups"),
+        ),
+        value(
             "Sites heard from",
             "Sites whose last release is not older than nine days.",
             "short",
@@ -133,6 +139,19 @@ def _sdrs() -> list[AnyPanel]:
                 **{name: {"decimals": 1} for name in ("reports", "noise sd", "excess to be seen")},
                 **{name: {"decimals": 2} for name in ("PRR", "PRR low", "PRR high", "ROR", "ROR low", "ROR high")},
                 **{name: {"decimals": 2} for name in ("EB05", "IC", "IC low", "IC high")},
+                "q value": {"decimals": 4},
+            },
+        ),
+        sql_table(
+            "Groups of rare pairs that stand out",
+            "Pairs without a cell of their own are counted in groups. Of a group here more was reported than expected; "
+            "which of its pairs it is, nobody can tell. It is no SDR: it names what the next protocol may count by "
+            "itself. `first` is the pair of which most is expected.",
+            "none",
+            hub_sql.FLAGGED_BUCKETS,
+            height=8,
+            styles={
+                **{name: {"decimals": 1} for name in ("reports", "noise sd", "expected")},
                 "q value": {"decimals": 4},
             },
         ),

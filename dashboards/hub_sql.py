@@ -9,6 +9,7 @@ __all__ = [
     "DELIVERIES",
     "DRUGS",
     "FAILED_DELIVERIES",
+    "FLAGGED_BUCKETS",
     "PAIR_IC",
     "PAIR_PRR",
     "PAIR_REPORTS",
@@ -39,6 +40,13 @@ FROM sdr
 WHERE $__timeFilter(first_date)
 ORDER BY first_date DESC, ic_lower DESC NULLS LAST, drug, reaction
 LIMIT 500"""
+
+FLAGGED_BUCKETS = """\
+SELECT era, bucket, n AS "reports", n_sd AS "noise sd", expected, q_value AS "q value", pair_count AS "pairs",
+       candidates::json->0->>'drug' AS "first drug", candidates::json->0->>'reaction' AS "first reaction"
+FROM flagged_bucket
+ORDER BY epoch DESC, q_value, bucket
+LIMIT 100"""
 
 SDRS_RAISED = """\
 SELECT first_date::timestamp AT TIME ZONE 'UTC' AS "time", rule AS metric, count(*) AS "raised"

@@ -35,16 +35,22 @@ def _fill(connection: Connection) -> None:
     def add(table: Table, **values: Any) -> None:
         connection.execute(insert(table).values(**values))
 
+    number = 0
     for epoch in range(6):
         end = date(2026, 1, 11) + timedelta(weeks=epoch)
         received = datetime(2026, 1, 12, 6, tzinfo=UTC) + timedelta(weeks=epoch)
         for site in ("north", "south"):
+            number += 1
             add(
                 schema.release, site=site, era="2026", epoch=epoch, epoch_end=end, sequence=epoch, size_bytes=9_000,
-                protocol_hash="0" * 64, digest="0" * 64, received_at=received,
+                protocol_hash="0" * 64, digest="0" * 64, received_at=received, number=number, chain="0" * 64,
             )  # fmt: skip
         key = {"era": "2026", "epoch": epoch, "epoch_end": end, "drug": _DRUG, "reaction": _REACTION}
         add(schema.pair_statistic, **key, **_measures(epoch), state="signal", rule_states="{}")
+    add(
+        schema.flagged_bucket, era="2026", bucket=17, epoch=5, n=40.0, n_sd=3.0, expected=9.5, q_value=0.001,
+        pair_count=43, candidates='[{"drug": "d", "reaction": "r", "share": 0.4}]',
+    )  # fmt: skip
     add(schema.refusal, site="north", reason="bad-signature", received_at=_START + timedelta(days=9))
     add(
         schema.sdr, id="s1", drug=_DRUG, reaction=_REACTION, rule="umc", state="validated", era="2026", first_epoch=2,
