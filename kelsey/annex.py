@@ -179,14 +179,8 @@ def _wallet(protocol: SurveillanceProtocol) -> str:
 
 
 def _linked(protocol: SurveillanceProtocol, spec: ReleaseSpec) -> str:
-    rows = [
-        (
-            sites,
-            f"{epsilon_from_mu(spec.mu * sites, protocol.delta):.2f}",
-            f"{epsilon_from_mu(spec.mu * sqrt(sites), protocol.delta):.2f}",
-        )
-        for sites in (1, *_LINKED)
-    ]
+    losses = ((sites, spec.mu * sites, spec.mu * sqrt(sites)) for sites in (1, *_LINKED))
+    rows = [(sites, *(f"{epsilon_from_mu(mu, protocol.delta):.2f}" for mu in mus)) for sites, *mus in losses]
     return (
         "## Patients who are known to several sites\n\n"
         "Sites do not link patients, so each protects its own part alone. For someone with reports at several sites "
