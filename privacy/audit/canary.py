@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cases.errors import ParameterError
+from privacy.wallet import WalletPolicy
 
 __all__ = ["Canary", "Move"]
 
@@ -32,7 +33,7 @@ class Canary:
     Examples
     --------
     >>> Canary.matching(3, epochs=2).moves
-    (Move(epoch=0, added=(0, 5, 10, 15), removed=()), Move(epoch=1, added=(0, 5, 10, 15), removed=()))
+    (Move(epoch=0, added=(0, 5, 10), removed=()), Move(epoch=1, added=(0, 5, 10, 15), removed=()))
     """
 
     drugs: int
@@ -49,13 +50,22 @@ class Canary:
             raise ParameterError("a canary's moves must be in order of their epochs, counted from 0")
 
     @classmethod
-    def matching(cls, operations: int, *, epochs: int) -> Canary:
-        """Pairs that share neither drug nor reaction, a quarter more than `operations`, reported anew in every epoch.
+    def matching(cls, pairs: int, *, epochs: int) -> Canary:
+        """`pairs` pairs that share neither drug nor reaction, and in later epochs they and a quarter more.
 
-        A sound wallet counts as many pairs as it has operations, once, with all of its capacity, and as many drugs and
+        A sound wallet that pays all of the first counts them once, with all of its capacity, and as many drugs and
         reactions at the same weights: the bounds of Theorems 1 and 2 are attained together. Whatever it lets through
         beyond that shows.
         """
-        asked = operations + max(1, operations // 4)
-        cells = tuple(number * (asked + 1) for number in range(asked))
-        return cls(drugs=asked, reactions=asked, moves=tuple(Move(epoch, cells) for epoch in range(epochs)))
+        more = pairs + max(1, pairs // 4) if epochs > 1 else pairs
+        cells = tuple(number * (more + 1) for number in range(more))
+        later = tuple(Move(epoch, cells) for epoch in range(1, epochs))
+        return cls(drugs=more, reactions=more, moves=(Move(0, cells[:pairs]), *later))
+
+    @classmethod
+    def using_up(cls, policy: WalletPolicy, *, epochs: int) -> Canary:
+        """The smallest matching whose weights C / sqrt(pairs) lie on the grid: a small world is released faster."""
+        pairs = 1
+        while pairs < policy.capacity**2:
+            pairs *= 4
+        return cls.matching(min(pairs, policy.operation_limit), epochs=epochs)

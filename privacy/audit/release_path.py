@@ -24,7 +24,7 @@ from privacy.protocol import SurveillanceProtocol
 from privacy.release import Release, open_release, seal_release
 from privacy.release_spec import ReleaseSpec
 from privacy.trust_mode import PerSite, add_noise, encode_tables
-from privacy.wallet import Operation
+from privacy.wallet import Operation, WalletPolicy
 
 __all__ = ["History", "RandomBytes", "ReleasePath", "Tables"]
 
@@ -49,7 +49,7 @@ class ReleasePath:
     epochs
         Number of releases that the audit looks at.
     canary
-        The patient; by default the matching.
+        The patient; by default the matching that uses the wallet up.
     patients
         Number of equal patients that are all there or all missing. The guarantee for a group of g is g mu, so that a
         bound on the group's, divided by g, is one on mu; it needs g squared times fewer runs.
@@ -64,7 +64,8 @@ class ReleasePath:
             raise ParameterError(f"epochs must lie in [1, {protocol.calendar.count}], not {epochs!r}")
         if not patients >= 1:
             raise ParameterError(f"patients must be at least 1, not {patients!r}")
-        self.canary = canary or Canary.matching(protocol.wallet_operations, epochs=epochs)
+        policy = WalletPolicy(protocol.wallet_capacity, protocol.wallet_operations)
+        self.canary = canary or Canary.using_up(policy, epochs=epochs)
         if not self.canary.moves[-1].epoch < epochs:
             raise ParameterError(f"a canary's moves must lie in the {epochs} epochs that are audited")
         self.protocol = _small_world(protocol, self.canary, epochs)

@@ -48,7 +48,7 @@ def test_sound_code_passes_and_is_seen_to_nine_tenths(kind: type[ReleasePath], e
 def test_the_matrix_of_an_artefact_is_audited_at_its_end() -> None:
     path = ReleasePath(counting_with("dense", wallet_operations=OPERATIONS), epochs=4, patients=5)
     assert list(path.epochs) == [20, 21, 22, 23]
-    found = run(path, runs=40_000)
+    found = run(path, runs=160_000)
     assert found["all"].verdict is AuditVerdict.PASS
     assert found["pair"].mu_lower_bound == pytest.approx(found["pair"].mu_canary, rel=0.06)
 
@@ -65,7 +65,7 @@ def test_a_canary_whose_pairs_meet_in_buckets_passes_and_is_seen(kind: type[Rele
     positions = list(layout.positions(pairs))
     assert sum(place < layout.cells - 8 for place in positions) == (len(pairs) + 1) // 2
     assert path.replay([1, 2])
-    for found in run(path, runs=40_000).values():
+    for found in run(path, runs=160_000).values():
         assert found.verdict is AuditVerdict.PASS
         assert 0.9 <= found.mu_lower_bound / found.mu_claimed <= 1
 
