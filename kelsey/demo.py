@@ -6,10 +6,9 @@ import heapq
 import os
 import shutil
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +24,7 @@ from kelsey.backtest_output import privacy_document, write_signals
 from kelsey.calendars import calendar_for
 from kelsey.console import progress, table
 from kelsey.demo_page import demo_page
+from kelsey.demo_views import SumView
 from kelsey.federation import Federation
 from kelsey.ingest_words import combine_tallies, ingest_rows
 from kelsey.loopback_house import LoopbackHouse
@@ -52,7 +52,7 @@ _LONGEST_SECONDS = 900.0
 class DemoSummary:
     """What the demonstration says when it is done; `found_*` count planted pairs that a view raised.
 
-    `found_sum` is that of the hub of a secure sum, None where there was none.
+    `found_sum` and `sum_signals` are of the hub of a secure sum, None where there was none.
     """
 
     out: str
@@ -66,6 +66,7 @@ class DemoSummary:
     found_hub: int
     found_sum: int | None
     hub_signals: int
+    sum_signals: int | None
     triage_auc: Mapping[str, float | None]
     seconds: float
 
@@ -83,9 +84,16 @@ class DemoSummary:
             [
                 table(rows),
                 f"epsilon spent: {self.epsilon_spent:.3f} of {self.epsilon_limit:g}, for the whole year",
-                f"SDRs at the hub: {self.hub_signals}; planted pairs found: {self.found_hub} of {self.planted} "
-                f"(with all records in one place: {self.found_pooled})",
-                *([] if self.found_sum is None else [f"planted pairs found in the secure sum: {self.found_sum}"]),
+                f"SDRs ever raised at the hub: {self.hub_signals}; planted pairs found: {self.found_hub} of "
+                f"{self.planted} (with all records in one place: {self.found_pooled})",
+                *(
+                    []
+                    if self.found_sum is None
+                    else [
+                        f"SDRs ever raised in the secure sum: {self.sum_signals}; planted pairs found: "
+                        f"{self.found_sum} of {self.planted}"
+                    ]
+                ),
                 f"{self.seconds:.0f} s; open {self.out}/index.html",
             ]
         )
@@ -121,9 +129,13 @@ def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSumm
     }
     database = out / "hub.db"
     database.unlink(missing_ok=True)
-    house = _start_house(seed, generator, protocol, out / "secure-sum") if is_summed else None
+    of_sums = msgspec.structs.replace(
+        protocol, trust_mode="secure-sum", minimum_cohort=len(hospitals), honest_fraction=HONEST_FRACTION
+    )
+    house = _start_house(seed, generator, of_sums, out / "secure-sum") if is_summed else None
     player = Player(sites, calendar=protocol.calendar, rules=rules)
-    found: dict[str, list[int]] = {"all records together": [], "hub, through the noise": []}
+    at_hub = "hub, noise from every site" if is_summed else "hub, through the noise"
+    found: dict[str, list[int]] = {"all records together": [], at_hub: []}
     with (
         house or nullcontext(),
         progress("twelve months", protocol.calendar.count * (2 if is_summed else 1)) as advance,
@@ -144,13 +156,14 @@ def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSumm
             if house is not None:
                 house.look()
             advance()
-        summed: dict[tuple[str, str], date] | None = None
+        summed: SumView | None = None
         if house is not None:
             house.wait(on_epoch=advance, timeout_seconds=_LONGEST_SECONDS)
-            summed = _first_dates(house.sdrs())
+            summed = SumView.of(house.sdrs(), protocol=of_sums, sites=len(hospitals))
             found["hub, secure sum"] = [
                 _found(
-                    generator.planted, {pair for pair, day in summed.items() if day <= protocol.calendar.last_day(t)}
+                    generator.planted,
+                    {pair for pair, day in summed.first.items() if day <= protocol.calendar.last_day(t)},
                 )
                 for t in range(protocol.calendar.count)
             ]
@@ -159,7 +172,10 @@ def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSumm
     write_signals(out / "signals.csv", [*federation.signal_rows(), *(row for end in ends for row in end.signals)])
     protocol.dump(out / "protocol.json")
     privacy = privacy_document(protocol, ends, protocol.calendar.count)
-    page = demo_page(federation, ingest=ingest, planted=generator.planted, found=found, sites=sites, summed=summed)
+    page = demo_page(
+        federation, ingest=ingest, planted=generator.planted, confounders=generator.confounders, found=found,
+        sites=sites, summed=summed,
+    )  # fmt: skip
     page.write(out / "index.html")
     federation.close()
     exact, noisy, *of_sum = (counts[-1] for counts in found.values())
@@ -175,6 +191,7 @@ def run_demo(*, seed: int, out: Path, trust: TrustMode = "per-site") -> DemoSumm
         found_hub=noisy,
         found_sum=of_sum[0] if of_sum else None,
         hub_signals=len(federation.hub_log.first),
+        sum_signals=None if summed is None else len(summed.first),
         triage_auc={name: site.triage.auc for name, site in sites.items()},
         seconds=time.perf_counter() - started,
     )
@@ -202,22 +219,10 @@ def _start_house(
     """The twelve sites, their aggregators and their hub, started; what an earlier run left is cleared."""
     shutil.rmtree(folder, ignore_errors=True)
     names = [hospital.name for hospital in generator.hospitals]
-    summed = msgspec.structs.replace(
-        protocol, trust_mode="secure-sum", minimum_cohort=len(names), honest_fraction=HONEST_FRACTION
-    )
-    house = LoopbackHouse(folder, summed, names)
+    house = LoopbackHouse(folder, protocol, names)
     told = {"seed": seed, "records": generator.records, "hospitals": msgspec.to_builtins(generator.hospitals)}
     house.start({name: {**told, "hospital": name} for name in names})
     return house
-
-
-def _first_dates(sdrs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], date]:
-    """The day on which each pair was first raised, by any rule."""
-    first: dict[tuple[str, str], date] = {}
-    for sdr in sdrs:
-        pair, day = (sdr["drug"], sdr["reaction"]), date.fromisoformat(sdr["first_date"])
-        first[pair] = min(day, first.get(pair, day))
-    return first
 
 
 def _records(seed: int, generator: HospitalGenerator) -> Iterator[tuple[str, RawRecord]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
-from connectors.generator import PlantedPair
+from connectors.generator import PlantedConfounder, PlantedPair
+from kelsey.demo_views import SumView, sum_table, views_table
 from kelsey.federation import Federation
 from kelsey.federation_page import common_sections, privacy_notes
 from kelsey.ingest_words import ingest_rows
@@ -20,7 +20,8 @@ _NUMBERS = {3: "three", 12: "twelve"}
 _ON_SUMS = (
     "The secure sum was played as on fifteen computers: each site gave two aggregators shares that alone are random "
     "numbers, and the hub put together the sum of all sites, with one draw of noise where each site otherwise adds its "
-    "own. Both hubs worked under the same privacy budget."
+    "own. Both hubs worked under the same privacy budget. Where nothing else is said, counts, intervals and noise on "
+    "this page are of the hub with noise from every site."
 )
 
 
@@ -29,13 +30,14 @@ def demo_page(
     *,
     ingest: Mapping[str, Any],
     planted: Sequence[PlantedPair],
+    confounders: Sequence[PlantedConfounder],
     found: Mapping[str, Sequence[int]],
     sites: Mapping[str, EmbeddedSite],
-    summed: Mapping[tuple[str, str], date] | None = None,
+    summed: SumView | None = None,
 ) -> Page:
     """The page; `found` holds, by view, how many planted pairs were raised by the end of each epoch.
 
-    `summed` holds the day on which the hub of a secure sum raised each pair; None where there was none.
+    `summed` is what the hub of a secure sum raised; None where there was none.
     """
     exact, noisy, *of_sum = (counts[-1] for counts in found.values())
     hub = "the hub" if summed is None else "the hub, with noise from every site"
@@ -50,8 +52,10 @@ def demo_page(
             Fact(f"{ingest['read']:,}", "records read"),
             Fact(f"{ingest['cases']:,}", "cases"),
             Fact(f"{sum(ingest['dead_letters'].values()):,}", "dead letters"),
-            Fact(f"{federation.release_count:,}", "releases left the sites"),
-            Fact(f"{len(federation.hub_log.first):,}", f"SDRs at {hub}"),
+            Fact(
+                f"{federation.release_count:,}", f"releases left the sites{'' if summed is None else ', to that hub'}"
+            ),
+            Fact(f"{len(federation.hub_log.first):,}", f"SDRs ever raised at {hub}"),
             *(
                 Fact(f"{count} of {len(planted)}", "planted pairs found in the secure sum of the same sites")
                 for count in of_sum
@@ -61,6 +65,7 @@ def demo_page(
         sections=[
             *sections[:1],
             _ingest(ingest),
+            *([] if summed is None else _of_sum(federation, summed, planted, confounders)),
             *sections[1:],
             _recall(federation, planted, found),
             _planted(federation, planted, summed),
@@ -74,6 +79,15 @@ def demo_page(
             *([] if summed is None else [_ON_SUMS]),
         ],
     )
+
+
+def _of_sum(
+    federation: Federation,
+    summed: SumView,
+    planted: Sequence[PlantedPair],
+    confounders: Sequence[PlantedConfounder],
+) -> list[Table]:
+    return [views_table(federation, summed, planted=planted, confounders=confounders), sum_table(summed, planted)]
 
 
 def _ingest(ingest: Mapping[str, Any]) -> Table:
@@ -98,9 +112,7 @@ def _recall(federation: Federation, planted: Sequence[PlantedPair], found: Mappi
     )
 
 
-def _planted(
-    federation: Federation, planted: Sequence[PlantedPair], summed: Mapping[tuple[str, str], date] | None
-) -> Table:
+def _planted(federation: Federation, planted: Sequence[PlantedPair], summed: SumView | None) -> Table:
     pooled, hub = federation.pooled.log.first, federation.hub_log.first
     rows = []
     for pair in sorted(planted, key=lambda pair: (pair.drug, pair.reaction)):
@@ -115,7 +127,7 @@ def _planted(
                 f"{cell.expected:.1f}",
                 pooled[key].first_date.isoformat() if key in pooled else "not found",
                 hub[key].first_date.isoformat() if key in hub else "not found",
-                *([] if summed is None else [summed[key].isoformat() if key in summed else "not found"]),
+                *([] if summed is None else [found.isoformat() if (found := summed.first.get(key)) else "not found"]),
             )
         )
     return Table(
@@ -127,7 +139,7 @@ def _planted(
             "reports",
             "expected",
             "found with all records",
-            "found at the hub",
+            "found at the hub" if summed is None else "found with noise from every site",
             *([] if summed is None else ["found in the secure sum"]),
         ],
         rows,

@@ -41,7 +41,8 @@ def privacy_notes(federation: Federation) -> list[str]:
         f"Everything the hub knows satisfies ({protocol.epsilon:g}, {protocol.delta:g})-differential privacy for one "
         "patient at one site over the whole time, adding or removing all of the patient's records.",
         "Counts at the hub are sums of weights of at most 1 for each patient and pair, so they are smaller than "
-        "numbers of reports; ratios are not affected.",
+        "numbers of reports. What is expected is of the same weights: pairs that are not associated stay at a ratio of "
+        "1.",
         f"The noise of a pair's count at the hub has a standard deviation of {last:.1f} at the end. What lies below "
         f"about {4.1 * last:.0f} in excess weight cannot be seen: it is unknown, not absent.",
     ]
@@ -130,7 +131,8 @@ def _hub_table(federation: Federation) -> Table:
         rows,
         "What the hub raises from noisy releases alone. Intervals include the privacy noise; ∞ is a limit "
         "that the noise leaves open. Excess to be seen: how many reports above the expected number it takes. "
-        "The q value is that of the last look: of pairs with at most 0.05, one in twenty is false, on average." + more,
+        "The q value is that of the last look: of pairs with at most 0.05, one in twenty at most is false, on average."
+        + more,
         frozenset({"count ± noise sd", "expected", "excess to be seen", "EB05"}),
     )
 

@@ -47,7 +47,7 @@ def reports_plot(days: Sequence[date], counts: Mapping[str, Sequence[int]]) -> s
             axes.bar(_days(axes, days), values, width=width, bottom=base, label=site, color=colour)
             base += np.asarray(values, dtype=np.float64)
         axes.set_ylabel("new cases")
-        axes.legend(frameon=False, ncols=min(4, max(1, len(counts))), loc="upper left")
+        axes.legend(frameon=False, ncols=min(4, max(1, len(counts))), loc="lower left", bbox_to_anchor=(0, 1))
         figure.autofmt_xdate()
         return as_svg(figure)
 
@@ -118,7 +118,7 @@ def noise_plot(
         axes.set_xlim(left=-0.5)
         axes.set_xlabel("reports of the pair, all sites (exact)")
         axes.set_ylabel("hub's noisy count")
-        axes.legend(frameon=False, loc="upper left")
+        axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
         return as_svg(figure)
 
 

@@ -56,22 +56,29 @@ class SignalLog:
         ``pooled``, ``site`` or ``hub``.
     site
         Name of the site for view ``site``, else "".
+    first
+        Pairs that ever were an SDR.
+    held
+        Pairs that are one on the day observed last.
     """
 
     view: str
     site: str = ""
     first: dict[tuple[str, str], FirstSignal] = field(default_factory=dict)
+    held: set[tuple[str, str]] = field(default_factory=set)
 
     def observe(self, day: date, arrays: PairArrays, scores: Scores, flags: Mapping[str, NDArray[np.bool_]]) -> None:
-        """Note every pair that is an SDR on `day` for the first time.
+        """Note every pair that is an SDR on `day`, and which of them are for the first time.
 
         `scores` holds columns of `detectors.score.score_all`, `flags` one array a rule, both by the rows of `arrays`.
         """
         if not flags:
             return
         flagged = np.logical_or.reduce(list(flags.values()))
+        self.held.clear()
         for index in np.flatnonzero(flagged).tolist():
             pair = _pair(arrays, index)
+            self.held.add(pair)
             if pair not in self.first:
                 self.first[pair] = FirstSignal(
                     first_date=day,

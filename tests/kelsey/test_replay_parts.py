@@ -40,6 +40,7 @@ def test_a_signal_keeps_its_first_day_and_gets_its_last_values() -> None:
     log = SignalLog(view="pooled")
     observe(log, counts, DAYS[0])
     assert log.first == {}
+    assert log.held == set()
     for _ in range(6):
         counts.update(["drug"], ["Rash"])
     observe(log, counts, DAYS[0])
@@ -66,8 +67,11 @@ def test_a_pair_that_is_gone_at_the_end_is_still_listed() -> None:
         counts.update(["drug"], ["Rash"])
     log = SignalLog(view="site", site="a")
     observe(log, counts, DAYS[0])
+    assert log.held == set(log.first) != set()
     for _ in range(6):
         counts.retract(["drug"], ["Rash"])
+    observe(log, counts, DAYS[1])
+    assert log.held == set()
     arrays = counts.arrays()
     (row,) = [row for row in log.rows(arrays, score_all(arrays)) if row["drug"] == "drug"]
     assert (row["site"], row["reports_at_end"], row["prr"]) == ("a", 0, None)
