@@ -133,7 +133,7 @@ def sum_table(summed: SumView, planted: Sequence[PlantedPair]) -> Table:
         ["drug", "reaction", "first raised", "count ± noise sd", "expected", "ROR (95 %)", "planted"],
         rows[:_ROWS],
         "What the other hub raises at the end of the same year, from sums over all sites; it knows no site's count. "
-        f"The {min(len(rows), _ROWS)} strongest of {len(rows)}.",
+        + (f"The {_ROWS} strongest of {len(rows)} are shown." if len(rows) > _ROWS else f"All {len(rows)} are shown."),
         frozenset({"count ± noise sd", "expected"}),
     )
 

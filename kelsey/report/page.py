@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ def write_report(path: Path, out: Path, settings: ReportSettings) -> ReportSumma
         page.write(part)
         part.replace(out)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise ParameterError(f"{out}: cannot be written: {error.strerror or error}") from error
     return ReportSummary(
         scored=_summary(numbers), top=tuple(numbers.top(settings.top)), timeline=found, no_days=numbers.no_days

@@ -150,3 +150,14 @@ def test_a_protocol_is_made_and_said_in_words(tmp_path: Path) -> None:
     code, _, err = run("protocol", "show", str(tmp_path / "torn.json"))
     assert f"protocol file {tmp_path / 'torn.json'}: not a surveillance protocol" in err
     assert (code, err.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("folder", ["missing", "file"])
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = run(
+        "protocol", "factorise", "--epoch", "week", "--start", "2027-01-04", "--epochs", "4",
+        "--out", str(tmp_path / folder / "f.json"),
+    )  # fmt: skip
+    assert (code, f"Folder '{tmp_path / folder}' does not exist." in err) == (2, True)
+    assert "step 0" not in err
