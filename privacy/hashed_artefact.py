@@ -74,7 +74,10 @@ class HashedArtefact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             data = Path(path).read_bytes()
         except OSError as error:
             raise ConfigurationError(f"cannot read {cls.NAME} from {path}: {error.strerror}", hint=cls.HINT) from error
-        return cls.decode(data)
+        try:
+            return cls.decode(data)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error.message}", hint=error.hint) from error
 
     def dump(self, path: Path | str) -> None:
         """Write the file, with a newline at its end."""

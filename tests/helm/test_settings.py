@@ -6,30 +6,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from click.testing import CliRunner
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from cases import ConfigurationError
 from hub.aggregator.settings import load_aggregator_settings
 from hub.settings import load_hub_settings
 from kelsey.cli import cli
-from privacy.protocol_signatures import PartyRole, ProtocolSignatures
-from privacy.secure_sum import Role
 from streams.secure_sum_settings import open_aggregators
 from streams.settings import load_site_settings
-from tests.helm.charts import CI, Manifest, containers, objects, objects_with, pod_specs, values_of
+from tests.helm.charts import CI, Manifest, containers, objects, pod_specs, values_of
 from tests.hub.authority import Authority
-from tests.hub.secure_sum import PROTOCOL, ROLE_KEYS, SITE_KEYS
 from tests.streams.make import SIGNING_KEY, protocol
 
 _CONFIG = "/etc/kelsey/config"
 _SUM = "secure-sum-values.yaml"
 _TLS = "secrets/aggregators/"
-_PARTIES = [(site, key, PartyRole.SITE) for site, key in SITE_KEYS.items()]
-_PARTIES += [(f"body {role}", key, PartyRole(role)) for role, key in ROLE_KEYS.items()]
 
 
 def _write(manifests: tuple[Manifest, ...], name: str, folder: Path) -> Path:
@@ -110,40 +102,6 @@ def test_aggregator_settings_are_accepted_and_hold_all_public_keys(name: str, tm
     assert (settings.peer.url, settings.hub.url) == (values["peer"]["url"], values["hub"]["url"])
     assert settings.mutual_tls is not None
     assert (settings.peer.ca_file is not None) is ("caBundle" in values)
-
-
-def test_an_aggregator_activates_with_what_its_first_container_mounts(tmp_path: Path) -> None:
-    signed, values = msgspec.structs.replace(PROTOCOL, name="signed"), values_of("aggregator", "minimal-values.yaml")
-    values["aggregator"]["protocol"]["activated"] = {"hash": signed.hash[:12], "by": "Dr. Sand"}
-    values["peer"]["publicKey"] = _pem(ROLE_KEYS[Role.LEADER])
-    values["sites"] = [{"id": site, "publicKey": _pem(key)} for site, key in SITE_KEYS.items()]
-    manifests = objects_with("aggregator", values)
-    (pod,) = [spec for _, _, spec in pod_specs(manifests) if "initContainers" in spec]
-    (first,) = pod["initContainers"]
-    for mount in first["volumeMounts"]:
-        (tmp_path / mount["mountPath"].lstrip("/")).mkdir(parents=True)
-    etc = tmp_path / "etc" / "kelsey"
-    signatures = ProtocolSignatures.of(signed)
-    for party, key, role in _PARTIES:
-        signatures = signatures.sign(signed, key, party=party, role=role)
-    signed.dump(etc / "protocol" / "protocol.json")
-    signatures.dump(etc / "protocol" / "protocol.signatures.json")
-    own = ROLE_KEYS[Role.HELPER].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    for secret, data in (("signing/signing.pem", own), ("tls/tls.key", b"")):
-        (etc / "secrets" / secret).write_bytes(data)
-        (etc / "secrets" / secret).chmod(0o600)
-    path = _write(manifests, "aggregator.toml", etc / "config")
-    for place in ("/etc/kelsey", "/var/lib/kelsey"):
-        path.write_text(path.read_text(encoding="utf-8").replace(place, f"{tmp_path}{place}"), encoding="utf-8")
-    arguments = [word.replace("/etc/kelsey", str(etc)) for word in first["args"]]
-    done = CliRunner().invoke(cli, arguments)
-    assert done.exit_code == 0, done.output
-    assert "activated by Dr. Sand" in done.output
-    assert (tmp_path / "var/lib/kelsey/aggregator.sqlite").exists()
-
-
-def _pem(key: Ed25519PrivateKey) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @pytest.mark.parametrize(("chart", "name"), CI)

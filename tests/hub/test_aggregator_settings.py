@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from cases import ConfigurationError, ServiceError
+from hub.aggregator.doctor import check_aggregator
 from hub.aggregator.serve import AggregatorServer
 from hub.aggregator.settings import load_aggregator_settings
 from kelsey.cli import cli
@@ -19,6 +21,7 @@ from privacy.secure_sum import Role
 from tests.hub.aggregator_pair import PROTOCOL, AggregatorPair
 from tests.hub.federation import under
 from tests.hub.secure_sum import PUBLIC, SITE_KEYS
+from tests.privacy.examples import dump_cells, with_buckets
 
 
 @pytest.fixture
@@ -112,6 +115,34 @@ def test_files_that_hold_something_else_are_refused(config: Path, pair: Aggregat
     (folder / "authority.pem").write_bytes(b"nothing")
     with pytest.raises(ConfigurationError, match="ca_file"):
         AggregatorServer(load_aggregator_settings(config))
+
+
+def test_the_active_cells_of_a_protocol_are_read_where_the_settings_say(config: Path) -> None:
+    fields = {"trust_mode": "secure-sum", "minimum_cohort": 2, "honest_fraction": 0.8}
+    sparse = with_buckets([0, 5], buckets=4, **fields)
+    sparse.dump(config.parent / "protocol.json")
+    assert "protocol.cells.json: No such file" in _wrong_protocol(config)
+    dump_cells(sparse, config.parent / "protocol.cells.json")
+    assert load_aggregator_settings(config).protocol().layout.lengths["pair"] == 6
+    dump_cells(sparse, config.parent / "elsewhere.json", 5, 7)
+    config.write_text(config.read_text().replace("[tls]", 'cells_file = "elsewhere.json"\n[tls]'))
+    assert f"the protocol names {sparse.active_cells}" in _wrong_protocol(config)
+    (config.parent / "protocol.cells.json").rename(config.parent / "elsewhere.json")
+    assert load_aggregator_settings(config).protocol() == sparse
+    PROTOCOL.dump(config.parent / "protocol.json")
+    assert "the protocol names no active cells" in _wrong_protocol(config)
+
+
+def _wrong_protocol(config: Path) -> str:
+    """Why there is no protocol: what the settings raise, the aggregator does not start with, and the doctor names."""
+    with pytest.raises(ConfigurationError) as refused:
+        load_aggregator_settings(config).protocol()
+    with pytest.raises(ConfigurationError, match=re.escape(refused.value.message)):
+        AggregatorServer(load_aggregator_settings(config))
+    found = check_aggregator(config)[-1]
+    assert (found.name, found.is_ok, found.detail) == ("protocol", False, refused.value.message)
+    assert found.way_out == refused.value.hint or not refused.value.hint
+    return found.detail
 
 
 def test_a_taken_address_or_ledger_is_said(config: Path) -> None:

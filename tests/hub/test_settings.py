@@ -20,10 +20,9 @@ from hub.serve import HubServer
 from hub.settings import load_hub_settings
 from hub.status import status
 from hub.store import HubStore
-from privacy.active_cells import ActiveCells
 from tests.hub.federation import NOW, Federation
 from tests.hub.served_hub import write_settings
-from tests.privacy.examples import SOURCE, with_buckets
+from tests.privacy.examples import dump_cells, with_buckets
 from tests.privacy.strategies import ARTEFACTS, counting_with
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +216,11 @@ def test_the_active_cells_of_a_protocol_are_read_where_the_settings_say(config: 
     with pytest.raises(ConfigurationError, match=r"protocol\.cells\.json: No such file"):
         load_hub_settings(config).protocol()
     assert any(not finding.is_ok and "cells.json" in finding.detail for finding in check_hub(config))
-    cells = ActiveCells.of(under.layout.active, drugs=under.drugs, reactions=under.reactions, source=SOURCE)
-    cells.dump(config.parent / "elsewhere.json")
+    dump_cells(under, config.parent / "elsewhere.json")
     config.write_text(config.read_text().replace("[hub]", '[hub]\ncells_file = "elsewhere.json"'))
     assert load_hub_settings(config).protocol().layout.lengths["pair"] == 6
+    dump_cells(under, config.parent / "elsewhere.json", 5, 7)
+    with pytest.raises(ConfigurationError, match=f"the protocol names {under.active_cells}"):
+        load_hub_settings(config).protocol()
+    (found,) = [finding for finding in check_hub(config) if finding.name == "protocol"]
+    assert (found.is_ok, found.way_out) == (False, "ask for the artefact that belongs to the protocol")

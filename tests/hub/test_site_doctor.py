@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from connectors import default_vocabulary
 from hub.api.context import utc_now
+from privacy.protocol import SurveillanceProtocol
 from privacy.secure_sum import Role
 from streams.doctor import check_site
 from streams.finding import Finding
 from tests.hub.aggregator_pair import PROTOCOL, AggregatorPair, HandClock, free_port
 from tests.hub.secure_sum import SITE_KEYS
+from tests.privacy.examples import dump_cells, with_buckets
 
 
 @pytest.fixture
@@ -27,10 +29,12 @@ def pair(tmp_path: Path) -> AggregatorPair:
 OWN = msgspec.structs.replace(PROTOCOL, vocabulary=default_vocabulary().label)
 
 
-def findings(pair: AggregatorPair, *, site: str = "north", protocol: bool = True) -> dict[str, Finding]:
+def findings(
+    pair: AggregatorPair, *, site: str = "north", protocol: bool = True, under: SurveillanceProtocol = OWN
+) -> dict[str, Finding]:
     """What the doctor says in the gate's pod, by name."""
     folder = pair.folder
-    OWN.dump(folder / "site-protocol.json")
+    under.dump(folder / "site-protocol.json")
     pem = SITE_KEYS["north"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "site-signing.pem").write_bytes(pem)
     (folder / "site-signing.pem").chmod(0o600)
@@ -108,3 +112,16 @@ def test_without_a_protocol_nobody_is_asked(pair: AggregatorPair) -> None:
     found = findings(pair, protocol=False)
     assert found["aggregators"].is_ok
     assert "no protocol" in found["aggregators"].detail
+
+
+def test_active_cells_that_are_missing_or_wrong_are_named(pair: AggregatorPair) -> None:
+    sparse = with_buckets([0, 5], buckets=4, vocabulary=OWN.vocabulary)
+    found = findings(pair, under=sparse)["protocol"]
+    assert not found.is_ok and "site-protocol.cells.json: No such file" in found.detail
+    assert "put it beside the protocol" in found.way_out
+    dump_cells(sparse, pair.folder / "site-protocol.cells.json", 5, 7)
+    found = findings(pair, under=sparse)["protocol"]
+    assert not found.is_ok and f"the protocol names {sparse.active_cells}" in found.detail
+    assert "ask for the artefact that belongs to the protocol" in found.way_out
+    dump_cells(sparse, pair.folder / "site-protocol.cells.json")
+    assert findings(pair, under=sparse)["protocol"].is_ok

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -42,3 +43,9 @@ def with_buckets(active: Iterable[int], *, buckets: int, **fields: Any) -> Surve
     plain = protocol(**fields, active_cells="0" * 64, residual_buckets=buckets)
     cells = ActiveCells.of(np.array(list(active)), drugs=plain.drugs, reactions=plain.reactions, source=SOURCE)
     return msgspec.structs.replace(plain, active_cells=cells.hash).bind(cells)
+
+
+def dump_cells(under: SurveillanceProtocol, path: Path, *others: int) -> None:
+    """Write the artefact of active cells that a protocol names, or one of `others` under the same lists."""
+    numbers = np.array(others) if others else under.layout.active
+    ActiveCells.of(numbers, drugs=under.drugs, reactions=under.reactions, source=SOURCE).dump(path)

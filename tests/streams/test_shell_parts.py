@@ -13,7 +13,6 @@ import pytest
 
 from cases import ConfigurationError, IntegrityError, RawRecord, ServiceError
 from connectors.source import Source, SourceBatch
-from privacy.active_cells import ActiveCells
 from streams.connect import Connector
 from streams.cursor_store import CursorStore
 from streams.embedded import EmbeddedSite
@@ -30,7 +29,7 @@ from streams.store import PartitionStore, Position, StoreChanges
 from streams.supervisor import Supervisor
 from streams.testing import InMemorySource, ManualClock
 from streams.topics import TOPICS, record_partition
-from tests.privacy.examples import SOURCE, with_buckets
+from tests.privacy.examples import dump_cells, with_buckets
 from tests.privacy.strategies import ARTEFACTS, counting_with
 from tests.streams.kafka_site import wait_until
 from tests.streams.make import KEY, embedded_site, protocol, vocabulary
@@ -359,10 +358,13 @@ def test_the_artefact_of_a_protocol_is_read_where_the_settings_say(
     assert loaded.strategy.epochs == under.calendar.count
     sparse = with_buckets([0, 5], buckets=4, vocabulary=vocabulary().label)
     sparse.dump(tmp_path / "protocol.json")
-    cells = ActiveCells.of(sparse.layout.active, drugs=sparse.drugs, reactions=sparse.reactions, source=SOURCE)
-    cells.dump(tmp_path / "elsewhere.json")
-    found = load_site_settings(write_settings("", f'{site}\ncells_file = "elsewhere.json"')).protocol()
+    dump_cells(sparse, tmp_path / "elsewhere.json")
+    elsewhere = load_site_settings(write_settings("", f'{site}\ncells_file = "elsewhere.json"'))
+    found = elsewhere.protocol()
     assert found is not None and found.layout.lengths["pair"] == 6
+    dump_cells(sparse, tmp_path / "elsewhere.json", 5, 7)
+    with pytest.raises(ConfigurationError, match=f"the protocol names {sparse.active_cells}"):
+        elsewhere.protocol()
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,10 @@ public_key_file = "/etc/kelsey/config/site-{{ .id }}.pub"
 {{- $missing := list -}}
 {{- $v := .Values -}}
 {{- if not $v.aggregator.role }}{{ $missing = append $missing "aggregator.role is empty: leader or helper" }}{{ end -}}
-{{- if not $v.aggregator.protocol.existingConfigMap }}{{ $missing = append $missing "aggregator.protocol.existingConfigMap is empty: name the ConfigMap with the protocol the sites have accepted" }}{{ end -}}
+{{- with $v.aggregator.protocol }}
+{{- if and .existingConfigMap .existingClaim }}{{ $missing = append $missing "aggregator.protocol.existingConfigMap and .existingClaim exclude each other: the protocol's folder comes from one of them" }}
+{{- else if not (include "kelsey.protocolPlace" .) }}{{ $missing = append $missing "aggregator.protocol.existingConfigMap is empty: name the ConfigMap with the protocol the sites have accepted, or existingClaim, the volume with it and its artefacts" }}{{ end -}}
+{{- end -}}
 {{- with $v.aggregator.protocol.activated }}{{ if ne (empty .hash) (empty .by) }}{{ $missing = append $missing "aggregator.protocol.activated: give hash and by, or neither" }}{{ end }}{{ end -}}
 {{- if not $v.aggregator.signingKey.existingSecret }}{{ $missing = append $missing "aggregator.signingKey.existingSecret is empty: name the Secret with signing.pem of `kelsey aggregator keys`" }}{{ end -}}
 {{- if not $v.tls.existingSecret }}{{ $missing = append $missing "tls.existingSecret is empty: name the Secret with the aggregator's certificate and key" }}{{ end -}}

@@ -48,7 +48,10 @@ key_file = "/etc/kelsey/secrets/api-key-{{ .name }}/{{ .key }}"
 {{- $missing := list -}}
 {{- $v := .Values -}}
 {{- if not $v.hub.publicUrl }}{{ $missing = append $missing "hub.publicUrl is empty: give the address under which sites and subscribers reach the hub" }}{{ end -}}
-{{- if not $v.hub.protocol.existingConfigMap }}{{ $missing = append $missing "hub.protocol.existingConfigMap is empty: name the ConfigMap with the protocol the sites have accepted" }}{{ end -}}
+{{- with $v.hub.protocol }}
+{{- if and .existingConfigMap .existingClaim }}{{ $missing = append $missing "hub.protocol.existingConfigMap and .existingClaim exclude each other: the protocol's folder comes from one of them" }}
+{{- else if not (include "kelsey.protocolPlace" .) }}{{ $missing = append $missing "hub.protocol.existingConfigMap is empty: name the ConfigMap with the protocol the sites have accepted, or existingClaim, the volume with it and its artefacts" }}{{ end -}}
+{{- end -}}
 {{- with $v.hub.protocol.activated }}{{ if ne (empty .hash) (empty .by) }}{{ $missing = append $missing "hub.protocol.activated: give hash and by, or neither" }}{{ end }}{{ end -}}
 {{- if not $v.sites }}{{ $missing = append $missing "sites is empty: register at least one site with its public key" }}{{ end -}}
 {{- $sites := list -}}

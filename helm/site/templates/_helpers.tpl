@@ -98,3 +98,18 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 6
 {{- end }}
+
+{{/* The protocol's folder as a volume: protocol, signatures and artefacts, side by side. The argument is the value `protocol`. */}}
+{{- define "kelsey.protocolVolume" -}}
+- name: protocol
+  {{- if .existingClaim }}
+  persistentVolumeClaim: {claimName: {{ .existingClaim }}, readOnly: true}
+  {{- else }}
+  configMap: {name: {{ .existingConfigMap }}}
+  {{- end }}
+{{- end }}
+
+{{/* Where the protocol lies, in words; empty where it is nowhere. */}}
+{{- define "kelsey.protocolPlace" -}}
+{{- if .existingClaim }}claim {{ .existingClaim }} (read-only){{ else if .existingConfigMap }}ConfigMap {{ .existingConfigMap }}{{ end -}}
+{{- end }}

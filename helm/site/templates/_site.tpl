@@ -10,7 +10,7 @@ vocabulary_file = "/etc/kelsey/vocabulary/{{ .Values.site.vocabularyFile.key }}"
 {{- else if .Values.site.vocabulary }}
 vocabulary = {{ .Values.site.vocabulary | toJson }}
 {{- end }}
-{{- if .Values.site.protocol.existingConfigMap }}
+{{- if include "kelsey.protocolPlace" .Values.site.protocol }}
 protocol_file = "/etc/kelsey/protocol/{{ .Values.site.protocol.key }}"
 {{- end }}
 read_narratives = {{ .Values.site.readNarratives }}
@@ -119,7 +119,7 @@ token_file = "/etc/kelsey/secrets/source-{{ $source.name }}/{{ .key }}"
 {{- if .Values.site.vocabularyFile.existingConfigMap }}
 - {name: vocabulary, mountPath: /etc/kelsey/vocabulary, readOnly: true}
 {{- end }}
-{{- if .Values.site.protocol.existingConfigMap }}
+{{- if include "kelsey.protocolPlace" .Values.site.protocol }}
 - {name: protocol, mountPath: /etc/kelsey/protocol, readOnly: true}
 {{- end }}
 {{- end }}
@@ -129,9 +129,8 @@ token_file = "/etc/kelsey/secrets/source-{{ $source.name }}/{{ .key }}"
 - name: vocabulary
   configMap: {name: {{ . }}}
 {{- end }}
-{{- with .Values.site.protocol.existingConfigMap }}
-- name: protocol
-  configMap: {name: {{ . }}}
+{{- if include "kelsey.protocolPlace" .Values.site.protocol }}
+{{ include "kelsey.protocolVolume" .Values.site.protocol }}
 {{- end }}
 {{- end }}
 

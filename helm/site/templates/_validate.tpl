@@ -21,8 +21,9 @@
 {{- if hasKey . "hostPath" }}{{ $missing = append $missing (printf "%s.extraVolumes: %s is a hostPath, which restricted pod security forbids: use a persistentVolumeClaim" $role .name) }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- with $v.site.protocol }}{{ if and .existingConfigMap .existingClaim }}{{ $missing = append $missing "site.protocol.existingConfigMap and .existingClaim exclude each other: the protocol's folder comes from one of them" }}{{ end }}{{ end -}}
 {{- if $v.gate.enabled -}}
-{{- if not $v.site.protocol.existingConfigMap }}{{ $missing = append $missing "site.protocol.existingConfigMap is empty: the gate releases only under a protocol you have accepted; set gate.enabled=false to count without releasing" }}{{ end -}}
+{{- if not (include "kelsey.protocolPlace" $v.site.protocol) }}{{ $missing = append $missing "site.protocol.existingConfigMap is empty: the gate releases only under a protocol you have accepted, from a ConfigMap or (existingClaim) a volume; set gate.enabled=false to count without releasing" }}{{ end -}}
 {{- with $v.site.protocol }}{{ if or (not .accepted.hash) (not .accepted.by) }}{{ $missing = append $missing "site.protocol.accepted is not complete: read the protocol with `kelsey protocol show protocol.json`; whoever accepts it gives its hash and their name" }}{{ end }}{{ end -}}
 {{- if $v.secureSum.aggregators -}}
 {{- $roles := list -}}
