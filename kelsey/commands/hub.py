@@ -73,7 +73,12 @@ def verify(config: Path, published: str | None, as_json: bool) -> None:
     else:
         counts = f"{report.releases:,} releases and {report.sums:,} sums"
         left = f", {report.unverified:,} of them under another protocol" if report.unverified else ""
-        click.echo("\n".join([*report.faults, f"{counts} verified{left}; head of the record {report.head}"]))
+        done = (
+            "verified"
+            if report.is_sound
+            else f"looked at, {len(report.faults):,} fault{'s' * (len(report.faults) != 1)}"
+        )
+        click.echo("\n".join([*report.faults, f"{counts} {done}{left}; head of the record {report.head}"]))
     if not report.is_sound:
         raise click.exceptions.Exit(1)
 

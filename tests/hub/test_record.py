@@ -191,6 +191,7 @@ def test_the_command_says_what_is_wrong_and_fails(tmp_path: Path, federation: Fe
     code, said = run()
     assert code == 1
     assert f"release 2, south, era {federation.protocol.era}, epoch 0: {LINE}" in said
+    assert "3 releases and 0 sums looked at, 1 fault;" in said and "verified" not in said
     assert run("--published", "newest")[0] == 1
 
 
