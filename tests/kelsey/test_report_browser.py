@@ -10,7 +10,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from kelsey.cli import cli
 from kelsey.page import Page, Plot
 from kelsey.plots import ForestRow, budget_plot, forest_plot, recall_plot
 from tests.kelsey.report_page import ODD_DRUGS, ODD_REACTIONS, ReadPage, made_up, run_report, write_csv
@@ -74,6 +76,13 @@ def test_plots_without_a_narrow_layout_scroll_in_a_box_of_their_own(chromium: Ch
     page = Page(title="page", lead="lead", facts=[], sections=sections, notes=["note"])
     page.write(tmp_path / "page.html")
     check(chromium, tmp_path / "page.html", plots=3)
+
+
+def test_a_simulated_federation(chromium: ChromiumBrowser, tmp_path: Path) -> None:
+    small = "--sites 20 --reports 2000 --epsilon 3 --cadence month --drugs 20 --reactions 30 --signals 10 --out"
+    done = CliRunner().invoke(cli, ["simulate", *small.split(), str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    check(chromium, tmp_path / "out" / "index.html", plots=2)
 
 
 def test_a_page_that_is_too_wide_or_has_cut_text_would_be_found(chromium: ChromiumBrowser, tmp_path: Path) -> None:
