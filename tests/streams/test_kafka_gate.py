@@ -25,15 +25,18 @@ from hub.store import HubStore
 from privacy.calendar import EpochCalendar
 from privacy.ledger import BudgetLedger
 from privacy.protocol import SurveillanceProtocol
+from privacy.release import open_release
 from streams.acceptance import record_acceptance
 from streams.doctor import check_site
+from streams.epoch import decode_part
 from streams.pairs import open_stores, write_pairs
 from streams.status import site_status
 from streams.topics import TopicRole
+from tests.privacy.examples import dump_cells, with_buckets
 from tests.services.server_process import free_port
 from tests.streams.canary import canary_records, traces
 from tests.streams.kafka_site import KafkaSite, wait_until
-from tests.streams.make import SIGNING_KEY, protocol
+from tests.streams.make import SIGNING_KEY, vocabulary
 from tests.streams.play import random_play
 
 pytestmark = pytest.mark.kafka
@@ -41,13 +44,20 @@ CLOSED = 3
 
 
 def _under() -> SurveillanceProtocol:
-    """Monthly epochs, three of which are over today."""
+    """Monthly epochs, three of which are over today; two pairs have a cell of their own, the other four two buckets."""
     today = datetime.now(UTC).date()
     months = today.year * 12 + today.month - 1 - CLOSED
     calendar = EpochCalendar("month", date(months // 12, months % 12 + 1, 1), 12)
-    plain = protocol(drugs=("warfarin", "aspirin", "ibuprofen"), reactions=("Haemorrhage", "Rash"))
-    fields = {name: getattr(plain, name) for name in plain.__struct_fields__}
-    return SurveillanceProtocol(**(fields | {"calendar": calendar}))
+    return with_buckets(
+        [0, 3], buckets=2, drugs=("warfarin", "aspirin", "ibuprofen"), reactions=("Haemorrhage", "Rash"),
+        vocabulary=vocabulary().label, calendar=calendar,
+    )  # fmt: skip
+
+
+def _hand_out(folder: Path) -> None:
+    """The protocol, and its active cells beside it."""
+    _under().dump(folder / "protocol.json")
+    dump_cells(_under(), folder / "protocol.cells.json")
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Give address and database URL of a hub behind a real server, with an API key for site alpha in a file."""
     folder = tmp_path / "hub"
     folder.mkdir()
-    _under().dump(folder / "protocol.json")
+    _hand_out(folder)
     (folder / "alpha.pem").write_bytes(
         SIGNING_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )
@@ -83,7 +93,7 @@ def test_a_record_walks_from_kafka_to_the_hub_and_leaves_no_trace(
     new_site: Callable[..., KafkaSite], hub: tuple[str, str], tmp_path: Path
 ) -> None:
     address, database_url = hub
-    _under().dump(tmp_path / "protocol.json")
+    _hand_out(tmp_path)
     site = new_site(
         tmp_path,
         more_site='protocol_file = "protocol.json"\nseal_grace_seconds = 0',
@@ -107,6 +117,9 @@ def test_a_record_walks_from_kafka_to_the_hub_and_leaves_no_trace(
         store.seal_part(epoch=CLOSED - 1, era=_under().era, protocol_hash=_under().hash)
     site.start_worker()
     wait_until(lambda: len(site.messages(TopicRole.EPOCH_PARTS)) == 4, seconds=60, what="the parts are on the topic")
+    parts = [decode_part(message).vector for message in site.messages(TopicRole.EPOCH_PARTS)]
+    places = {cell for part in parts for cell in part.cells.tolist() if cell < _under().layout.cells}
+    assert {0, 1} < places <= {0, 1, 2, 3}  # both active cells, and a bucket at least
     _copy(tmp_path / "hub" / "hub.sqlite", tmp_path / "hub.copy")
     gate = site.start_worker("gate")
     wait_until(lambda: len(_releases(database_url)) >= 1, seconds=60, what="the hub has a release")
@@ -132,6 +145,9 @@ def test_a_record_walks_from_kafka_to_the_hub_and_leaves_no_trace(
 
     with BudgetLedger(site.settings.data_directory / "ledger.sqlite") as ledger:
         lines = [ledger.payload(_under().era, epoch) or b"" for epoch in range(CLOSED)]
+    for line in lines:
+        tables = open_release(line, public_key=SIGNING_KEY.public_key(), protocol=_under()).tables
+        assert {name: len(values) for name, values in tables.items()} == {"pair": 4, "drug": 3, "reaction": 2}
     shown = [repr(status), (tmp_path / "pairs.csv").read_text(), repr(findings)]
     letters = site.dead_letters()
     assert traces("release", lines) == []
