@@ -12,7 +12,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.services.server_process import free_port
 __all__ = ["PlayedPod", "play"]
 
 _POLL_SECONDS = 0.25
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 # podman removes an init container as soon as it has ended, and fails where its own clean-up is not through yet
 _KEPT = {"io.podman.annotations.init.container.type": "always"}
 
@@ -39,9 +40,9 @@ class PlayedPod:
         self._container = f"{self.name}-{manifest['spec']['containers'][0]['name']}"
         self.url = f"http://127.0.0.1:{port}"
 
-    def wait_until_healthy(self, *, seconds: float = 120) -> None:
+    def wait_until_healthy(self, *, probes: Sequence[str] = _PROBES, seconds: float = 120) -> None:
         """Ask the startup, readiness and liveness probe until each has answered with 200."""
-        for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        for kind in probes:
             path = self._probes[kind]["httpGet"]["path"]
             self.wait(lambda path=path: self._status(path) == 200, f"{kind} {path} to answer", seconds=seconds)
 
@@ -118,7 +119,7 @@ def play(
     files
         Content of every ConfigMap and Secret, by (kind, name).
     folder
-        Where volumes are made; a claim keeps its content for the next pod that mounts it.
+        Where volumes are made; all pods that name a claim mount ``claims/<name>`` in it, whose content is kept.
     listens_on
         Port the chart gives the process; it is replaced by a free one.
     replace
@@ -129,8 +130,8 @@ def play(
     spec = pod["spec"]
     group = spec["securityContext"].get("fsGroup", 0)
     claims = {
-        template["metadata"]["name"]: {"persistentVolumeClaim": {"claimName": template["metadata"]["name"]}}
-        for template in workload["spec"].get("volumeClaimTemplates", ())
+        name: {"persistentVolumeClaim": {"claimName": f"{name}-{workload['metadata']['name']}-0"}}
+        for name in (each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", ()))
     }
     spec["volumes"] = [
         *spec.get("volumes", ()),
@@ -180,7 +181,7 @@ def _to_host_path(
     if "emptyDir" in volume:
         return
     if "persistentVolumeClaim" in volume:
-        path = claims / f"{own.name}-{volume.pop('persistentVolumeClaim')['claimName']}"
+        path = claims / volume.pop("persistentVolumeClaim")["claimName"]
         if not path.exists():
             path.mkdir(parents=True)
             os.chown(path, 0, group)

@@ -1,4 +1,4 @@
-"""The rendered pods of both charts run from the image: probes answer, records become cases, a release reaches the hub.
+"""The rendered pods of all charts run from the image: probes answer, records become cases, a release reaches the hub.
 
 Needs root (podman with runc), as the runs of the test services do.
 """
@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cases import TermKind
 from connectors import default_vocabulary
@@ -23,10 +24,15 @@ from connectors.generator import HospitalGenerator
 from kelsey.keys import make_site_keys
 from privacy.calendar import EpochCalendar
 from privacy.protocol import SurveillanceProtocol
+from privacy.secure_sum import Role
 from tests.container.engine import ContainerEngine
 from tests.container.image import IMAGE, build_image
 from tests.container.kubelet import PlayedPod, play
 from tests.helm.charts import Manifest, render
+from tests.helm.protocol_folder import fill_folder, folder_values, whole_protocol
+from tests.hub.authority import Authority
+from tests.hub.secure_sum import ROLE_KEYS
+from tests.privacy.examples import dump_cells, with_buckets
 from tests.services.kafka_broker import KafkaBroker
 
 pytestmark = [pytest.mark.podman, pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -73,8 +79,11 @@ def test_a_record_walks_through_the_rendered_pods(engine: ContainerEngine, kafka
     keys = tmp_path / "keys"
     make_site_keys(keys)
     api_key = secrets.token_hex(32)
+    claim = tmp_path / "claims" / "kelsey-protocol"
+    claim.mkdir(parents=True)
+    protocol.dump(claim / "protocol.json")
+    dump_cells(protocol, claim / "protocol.cells.json")
     files: _Files = {
-        ("ConfigMap", "kelsey-protocol"): {"protocol.json": _dumped(protocol, tmp_path)},
         ("Secret", "kelsey-site"): {name: (keys / name).read_bytes() for name in ("pseudonym.key", "signing.pem")},
         ("Secret", "kelsey-hub"): {"api-key": api_key.encode()},
         ("Secret", "hub-keys"): {"north": api_key.encode()},
@@ -83,7 +92,7 @@ def test_a_record_walks_through_the_rendered_pods(engine: ContainerEngine, kafka
     hub.wait_until_healthy()
 
     site = _rendered("site", _site_values(kafka.bootstrap, hub.url, protocol.hash), files)
-    _write_records(tmp_path / "claims" / "kelsey-site-connector-records")
+    _write_records(tmp_path / "claims" / "records")
     topics = play(engine, _one(site, "Job", ""), files=files, folder=tmp_path, listens_on=9464)
     assert topics.wait_until_done() == 0, topics.log()
 
@@ -112,10 +121,35 @@ def test_a_record_walks_through_the_rendered_pods(engine: ContainerEngine, kafka
         assert {finding["name"] for finding in json.loads(told)} >= {"settings", "Kafka", "protocol", "disk space"}
 
 
+def test_an_aggregator_finds_protocol_signatures_and_artefacts_on_its_volume(
+    engine: ContainerEngine, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    claim = tmp_path / "claims" / "federation"
+    claim.mkdir(parents=True)
+    protocol = whole_protocol()
+    fill_folder(claim, protocol)
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("helper")
+    own = ROLE_KEYS[Role.HELPER].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    files: _Files = {
+        ("ConfigMap", "federation-ca"): {"ca.crt": authority.file.read_bytes()},
+        ("Secret", "aggregator-signing"): {"signing.pem": own},
+        ("Secret", "aggregator-tls"): {"tls.crt": certificate.read_bytes(), "tls.key": key.read_bytes()},
+        ("Secret", "aggregator-hub"): {"api-key": secrets.token_hex(32).encode()},
+    }
+    values = {**folder_values("aggregator", "existingClaim", protocol.hash[:12]), **_image()}
+    manifests = _rendered("aggregator", values, files)
+    pod = play(engine, _one(manifests, "Deployment", ""), files=files, folder=tmp_path, listens_on=9464)
+    pod.wait_until_healthy(probes=("startupProbe",))  # it is ready when peer and hub have answered, which are not here
+    told = pod.inside("kelsey", "aggregator", "status", "--config", "/etc/kelsey/config/aggregator.toml", "--json")
+    assert json.loads(told)["protocol"]["hash"] == protocol.hash
+
+
 def _play_hub(engine: ContainerEngine, files: _Files, public_key: str, folder: Path) -> PlayedPod:
     values = {
         **_image(),
-        "hub": {"publicUrl": "https://hub.example.org", "protocol": {"existingConfigMap": "kelsey-protocol"}},
+        "hub": {"publicUrl": "https://hub.example.org", "protocol": {"existingClaim": "kelsey-protocol"}},
         "database": {"type": "sqlite"},
         "sites": [{"id": "north", "publicKey": public_key}],
         "apiKeys": [{"name": "north", "role": "site", "site": "north", "existingSecret": "hub-keys", "key": "north"}],
@@ -132,7 +166,7 @@ def _site_values(bootstrap: str, hub_url: str, protocol_hash: str) -> dict[str, 
             "id": "north",
             "existingSecret": "kelsey-site",
             "protocol": {
-                "existingConfigMap": "kelsey-protocol",
+                "existingClaim": "kelsey-protocol",
                 "accepted": {"hash": protocol_hash, "by": "Dr. Imre Vass"},
             },
             "sealGraceSeconds": 1,
@@ -176,22 +210,11 @@ def _one(manifests: list[Manifest], kind: str, suffix: str) -> Manifest:
 
 def _protocol() -> SurveillanceProtocol:
     terms = default_vocabulary()
-    return SurveillanceProtocol(
-        name="pods",
-        version="1",
-        era="pods",
-        vocabulary=terms.label,
-        drugs=terms.names(TermKind.DRUG),
-        reactions=terms.names(TermKind.REACTION),
-        calendar=EpochCalendar("day", datetime.now(UTC).date() - timedelta(days=3), 30),
-        epsilon=3.0,
-        delta=1e-6,
-    )
-
-
-def _dumped(protocol: SurveillanceProtocol, folder: Path) -> bytes:
-    protocol.dump(folder / "protocol.json")
-    return (folder / "protocol.json").read_bytes()
+    drugs, reactions = terms.names(TermKind.DRUG), terms.names(TermKind.REACTION)
+    return with_buckets(
+        range(0, len(drugs) * len(reactions), 3), buckets=1024, era="pods", vocabulary=terms.label, drugs=drugs,
+        reactions=reactions, calendar=EpochCalendar("day", datetime.now(UTC).date() - timedelta(days=3), 30),
+    )  # fmt: skip
 
 
 def _write_records(folder: Path) -> None:

@@ -5,75 +5,26 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
-from typing import Any
 
 import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
 from click.testing import CliRunner
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from connectors import default_vocabulary
 from kelsey.cli import cli
 from privacy.active_cells import cells_beside
-from privacy.chosen_strategy import factorisation_beside
-from privacy.protocol import SurveillanceProtocol
-from privacy.protocol_signatures import PartyRole, ProtocolSignatures, signatures_beside
 from privacy.secure_sum import Role
-from tests.helm.charts import CHARTS, Manifest, containers, objects_with, pod_specs, render, values_of
-from tests.hub.secure_sum import ROLE_KEYS, SITE_KEYS
-from tests.privacy.examples import dump_cells, with_buckets
-from tests.privacy.strategies import ARTEFACTS, EPOCHS
+from tests.helm.charts import CHARTS, Manifest, containers, objects_with, pod_specs, render
+from tests.helm.protocol_folder import FILE, SOURCES, fill_folder, folder_values, whole_protocol
+from tests.hub.secure_sum import ROLE_KEYS
 from tests.services.paths import ROOT
-
-_FILE = "national-2027.json"
-_SOURCES = ("existingConfigMap", "existingClaim")
-_PARTIES = [(site, key, PartyRole.SITE) for site, key in SITE_KEYS.items()]
-_PARTIES += [(f"body {role}", key, PartyRole(role)) for role, key in ROLE_KEYS.items()]
-
-
-def _protocol() -> SurveillanceProtocol:
-    """A secure sum with active cells, buckets and a matrix of its own: all that can lie beside a protocol."""
-    matrix = ARTEFACTS["dense"]
-    return with_buckets(
-        [0, 5], buckets=4, epochs=EPOCHS, vocabulary=default_vocabulary().label, factorisation=matrix.hash,
-        coefficient_bits=matrix.coefficient_bits, trust_mode="secure-sum", minimum_cohort=2, honest_fraction=0.8,
-    )  # fmt: skip
-
-
-def _fill(folder: Path, protocol: SurveillanceProtocol) -> None:
-    """Put protocol, signatures and artefacts into the folder, as whoever hands them out does."""
-    signatures = ProtocolSignatures.of(protocol)
-    for party, key, role in _PARTIES:
-        signatures = signatures.sign(protocol, key, party=party, role=role)
-    protocol.dump(folder / _FILE)
-    signatures.dump(signatures_beside(folder / _FILE))
-    ARTEFACTS["dense"].dump(factorisation_beside(folder / _FILE))
-    dump_cells(protocol, cells_beside(folder / _FILE))
-
-
-def _values(chart: str, source: str, protocol_hash: str = "0f6d2ab91c37") -> dict[str, Any]:
-    values = values_of(chart, "secure-sum-values.yaml" if chart == "site" else "minimal-values.yaml")
-    word = "accepted" if chart == "site" else "activated"
-    values[chart]["protocol"] = {source: "federation", "key": _FILE, word: {"hash": protocol_hash, "by": "Dr. Sand"}}
-    if chart != "site":
-        values["sites"] = [{"id": site, "publicKey": _pem(key)} for site, key in SITE_KEYS.items()]
-    if chart == "hub":
-        values["aggregators"] = [{"role": str(role), "publicKey": _pem(key)} for role, key in ROLE_KEYS.items()]
-    if chart == "aggregator":
-        values["peer"]["publicKey"] = _pem(ROLE_KEYS[Role.LEADER])
-    return values
-
-
-def _pem(key: Ed25519PrivateKey) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_volume_is_mounted_read_only_wherever_a_configmap_was_and_nothing_else_changes(chart: str) -> None:
-    mounted = [objects_with(chart, _values(chart, source)) for source in _SOURCES]
+    mounted = [objects_with(chart, folder_values(chart, source)) for source in SOURCES]
     for (name, _, before), (_, _, after) in zip(*map(pod_specs, mounted), strict=True):
         mounts = [m for each in containers(after) for m in each.get("volumeMounts", ()) if m["name"] == "protocol"]
         assert all(mount["readOnly"] is True for mount in mounts), name
@@ -92,23 +43,23 @@ def _has_protocol(spec: Manifest) -> bool:
     return any(volume["name"] == "protocol" for volume in spec.get("volumes", ()))
 
 
-@pytest.mark.parametrize("source", _SOURCES)
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("chart", CHARTS)
 def test_what_its_first_container_mounts_brings_a_protocol_with_artefacts_into_force(
     chart: str, source: str, tmp_path: Path
 ) -> None:
-    protocol = _protocol()
-    manifests = objects_with(chart, _values(chart, source, protocol.hash[:12]))
+    protocol = whole_protocol()
+    manifests = objects_with(chart, folder_values(chart, source, protocol.hash[:12]))
     (pod,) = [spec for _, _, spec in pod_specs(manifests) if "initContainers" in spec]
     (first,) = pod["initContainers"]
     for mount in first["volumeMounts"]:
         (tmp_path / mount["mountPath"].lstrip("/")).mkdir(parents=True)
     (place,) = [mount["mountPath"] for mount in first["volumeMounts"] if mount["name"] == "protocol"]
-    _fill(folder := tmp_path / place.lstrip("/"), protocol)
+    fill_folder(folder := tmp_path / place.lstrip("/"), protocol)
     _write_settings(manifests, chart, tmp_path)
     arguments = [word.replace("/etc/kelsey", f"{tmp_path}/etc/kelsey") for word in first["args"]]
 
-    cells = cells_beside(folder / _FILE)
+    cells = cells_beside(folder / FILE)
     cells.rename(folder / "away")
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 1
@@ -138,7 +89,7 @@ def _write_settings(manifests: tuple[Manifest, ...], chart: str, root: Path) -> 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_one_of_both_is_asked_for(chart: str) -> None:
-    values = _values(chart, "existingClaim")
+    values = folder_values(chart, "existingClaim")
     both, neither = copy.deepcopy(values), copy.deepcopy(values)
     both[chart]["protocol"]["existingConfigMap"] = "kelsey-protocol"
     neither[chart]["protocol"]["existingClaim"] = ""
@@ -150,8 +101,8 @@ def test_one_of_both_is_asked_for(chart: str) -> None:
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_the_notes_say_where_the_protocol_lies(chart: str) -> None:
-    for source, said in zip(_SOURCES, ("ConfigMap federation", "claim federation"), strict=True):
-        rendered = render(chart, _values(chart, source))
+    for source, said in zip(SOURCES, ("ConfigMap federation", "claim federation"), strict=True):
+        rendered = render(chart, folder_values(chart, source))
         (notes,) = [text for path, text in rendered.items() if path.endswith("NOTES.txt")]
         assert said in notes
 
