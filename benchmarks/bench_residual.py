@@ -143,9 +143,7 @@ def _year_of_days(
     protocol: SurveillanceProtocol, weights: NDArray[np.int64], random: np.random.Generator
 ) -> NoisyTotals:
     """What it makes of the last of 365, its noise drawn as what it is (`kelsey.simulation.view`)."""
-    ends = np.cumsum(list(protocol.layout.lengths.values()))
-    tables = dict(zip(protocol.layout.lengths, np.split(weights / WEIGHT_ONE, ends[:-1]), strict=True))
-    return View(protocol, _SITES).totals(tables, random)
+    return View(protocol, _SITES).totals(protocol.layout.split(weights / WEIGHT_ONE), random)
 
 
 class _Flags(NamedTuple):

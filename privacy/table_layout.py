@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from privacy.residual_cells import ResidualCells
 
 __all__ = ["TableLayout"]
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +97,8 @@ class TableLayout:
     def lengths(self) -> dict[str, int]:
         """Number of coordinates by table, in order."""
         return {"pair": self.cells, "drug": self.drugs, "reaction": self.reactions}
+
+    def split(self, values: NDArray[_T]) -> dict[str, NDArray[_T]]:
+        """All coordinates, shape (length,), table by table."""
+        ends = np.cumsum(list(self.lengths.values()))
+        return dict(zip(self.lengths, np.split(values, ends[:-1]), strict=True))

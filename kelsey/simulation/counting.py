@@ -79,19 +79,14 @@ def count_population(
         patients += pairs.patient_count
         drawn += pairs.report_count
         advance(pairs.report_count)
-    exact = _tables(count, layout)
+    exact = layout.split(count)
     total = int(exact["pair"].sum())
     wallets = {}
     for policy in policies:
         kept = float(weight[policy][: layout.cells].sum())
         wallets[policy] = WalletCounts(
-            tables=_tables(weight[policy] / WEIGHT_ONE, layout),
+            tables=layout.split(weight[policy] / WEIGHT_ONE),
             kept_ratio=kept / WEIGHT_ONE / total,
             scale_ratio=squares[policy] / WEIGHT_ONE / kept,
         )
     return PopulationCounts(patients, drawn, total, exact, wallets)
-
-
-def _tables(values: NDArray[np.float64], layout: TableLayout) -> dict[str, NDArray[np.float64]]:
-    ends = np.cumsum(list(layout.lengths.values()))
-    return dict(zip(layout.lengths, np.split(values, ends[:-1]), strict=True))

@@ -12,7 +12,7 @@ from privacy.audit.release_path import History, RandomBytes, ReleasePath, Tables
 from privacy.cohort import Cohort
 from privacy.epoch_vector import EpochVector
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import TABLES, table_lengths
+from privacy.release import table_lengths
 from privacy.secure_sum import Role, encode_sum, open_share, share_epoch
 from privacy.secure_sum.additive_share import Words, join_shares
 from privacy.trust_mode import add_noise
@@ -73,8 +73,7 @@ class SecureSumPath(ReleasePath):
                 contents[role][past], masks[role] = content, mask  # the last epoch's noise counts
         coefficients = dict(enumerate(self.spec.factorisation.row(epoch).tolist()))
         shares = [encode_sum(coefficients, contents[role].items(), masks[role]) for role in Role]
-        ends = np.cumsum(list(table_lengths(self.protocol).values()))
-        return dict(zip(TABLES, np.split(join_shares(*shares), ends[:-1]), strict=True))
+        return self.protocol.layout.split(join_shares(*shares))
 
     def _sums(
         self, epoch: int, history: History, noise: list[Tables], random_bytes: RandomBytes

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from cases.errors import ParameterError
 from privacy.cohort import Cohort
 from privacy.protocol import SurveillanceProtocol
-from privacy.release import TABLES, table_lengths
 from privacy.secure_sum.accepted_set import Acceptance
 from privacy.secure_sum.additive_share import Words, join_shares
 from privacy.secure_sum.framing import HEADER_LIMIT, digest_of, open_frame, read_frame, seal_frame
@@ -143,6 +142,4 @@ def join_sums(first: SumShare, second: SumShare, protocol: SurveillanceProtocol)
     """
     if {first.role, second.role} != set(Role) or first.acceptance.accepted != second.acceptance.accepted:
         raise ShareError(ShareFault.DISAGREEMENT, "the two shares are not of both aggregators and one accepted set")
-    values = join_shares(first.words, second.words)
-    ends = np.cumsum([table_lengths(protocol)[name] for name in TABLES])
-    return dict(zip(TABLES, np.split(values, ends[:-1]), strict=True))
+    return protocol.layout.split(join_shares(first.words, second.words))

@@ -173,7 +173,7 @@ def test_the_lower_bound_covers() -> None:
 def test_the_matching_attains_both_theorems_at_once() -> None:
     path = ReleasePath(audited(), epochs=1, patients=1)
     change = path.history(with_canary=True)[0].weights - path.history(with_canary=False)[0].weights
-    tables = np.split(change, np.cumsum([table.length for table in path.spec.tables.values()])[:-1])
+    tables = path.protocol.layout.split(change).values()
     assert [np.count_nonzero(table) for table in tables] == [OPERATIONS] * 3
     for table in tables:
         assert sqrt(float(table @ table)) / 256 == pytest.approx(path.spec.wallet.capacity)
