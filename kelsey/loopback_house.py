@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
+_ANSWER_SECONDS = 60
 _MOST_STARTS = 4
 _NEVER_SECONDS = 100 * 365 * 86_400  # the leader goes on when all sites are in, and not before
 
@@ -144,10 +145,22 @@ class LoopbackHouse:
         found: list[dict[str, Any]] = []
         offset: int | None = 0
         while offset is not None:
-            page = self._officer.get("/v1/sdrs", params={"limit": 1000, "offset": offset}).raise_for_status().json()
+            page = self._ask("/v1/sdrs", {"limit": 1000, "offset": offset})
             found += page["items"]
             offset = page["next_offset"]
         return found
+
+    def _ask(self, path: str, parameters: dict[str, int]) -> Any:
+        """The hub's answer; one that has just ended is started again first."""
+        end = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            try:
+                return self._officer.get(path, params=parameters).raise_for_status().json()
+            except httpx.TransportError as error:
+                if time.monotonic() > end:
+                    raise ServiceError(f"the hub does not answer: {error}", hint=f"see {self._log('hub')}") from error
+                self.look()
+                time.sleep(_LOOK_SECONDS)
 
     def close(self) -> None:
         """End every process that was started."""
